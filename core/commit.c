@@ -1,0 +1,549 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * The commit machine: makes the durable map follow the current one, one transaction at a time.
+ *
+ *	START -> GATHER (shard by shard, set by set) -> SEAL -> SUM -> [data FLUSH] -> write -> FLUSH
+ *	    ^                                                                                     |
+ *	    |        END <- CONFIRM (unflushed) <- MARK (table units) <- APPLY (shard by shard) <-'
+ *	    `---------'
+ *
+ * A *round* passes once over all sets that had something to commit when it came by, in as many transactions
+ * as it takes. Records of one block always travel in one transaction: a new name and the drop of the name it
+ * replaces become durable together or not at all.
+ *
+ * One FLUSH covers data and transaction because recovery checks the data of the last transaction against its
+ * checksums; without checksums the data are flushed first.
+ */
+#include "core/internal.h"
+
+enum {
+	C_START, C_GATHER, C_SEAL, C_SUM, C_DATA_FLUSHED, C_WRITTEN, C_FLUSHED, C_APPLY, C_MARK,
+	C_CONFIRMED, C_FAIL_WAKE,
+};
+
+static enum hs_step_result hs_commit_go(struct hs_core *core, u8 state, s32 domain)
+{
+	core->commit.req.state = state;
+	core->commit.req.domain = domain;
+	return HS_AGAIN;
+}
+
+static enum hs_step_result hs_commit_io(struct hs_core *core, u8 state)
+{
+	core->commit.req.state = state;
+	core->commit.req.domain = HS_DOMAIN_NONE;
+	return HS_IO;
+}
+
+/* ---- gather ------------------------------------------------------------------------------------------- */
+
+enum hs_gather { HS_G_OK, HS_G_FULL, HS_G_PARK };
+
+static void hs_commit_reset(struct hs_core *core)
+{
+	struct hs_commit *c = &core->commit;
+
+	c->bytes = HS_TX_HEADER;
+	c->records = 0;
+	c->data_bytes = 0;
+	c->flush_first = !core->geo.checksums;
+}
+
+/* A slot on hold: has the origin FLUSH that it waits for come, and how did it end? */
+static void hs_gather_hold(struct hs_core *core, struct hs_shard *sh, u32 set, u16 way, u32 ov)
+{
+	u16 s = hs_state(core, hs_set_at(core, set))[way];
+	u16 free = (u16)(s & ~(HS_S_HOLD | HS_S_PHASE));
+
+	if (!!(s & HS_S_PHASE) == (ov & HS_OV_PHASE))
+		return;
+	if ((ov & HS_OV_VERDICT) == HS_OV_OK) {
+		hs_slot_change(core, sh, set, way, hs_with_cur(free, HS_CLEAN));
+	} else if ((ov & HS_OV_VERDICT) == HS_OV_FAILED) {
+		/* What the origin was told may be gone (R3): dirty again, or dropped. */
+		if (hs_cur(s) == HS_WRITTEN)
+			hs_slot_change(core, sh, set, way, hs_with_cur(free, HS_DIRTY));
+		else
+			hs_slot_retire(core, sh, set, way);
+	}
+}
+
+static bool hs_gather_wants(u16 s)
+{
+	return !(s & HS_S_IN_TX) && hs_slot_desired(s) != hs_dur(s);
+}
+
+static u32 hs_record_bytes(const struct hs_core *core)
+{
+	return HS_REC_NAME_BYTES + (core->geo.checksums ? 4 * core->geo.units_per_block : 0);
+}
+
+static void hs_gather_emit(struct hs_core *core, u32 set, u16 way)
+{
+	struct hs_commit *c = &core->commit;
+	struct hs_set *st = hs_set_at(core, set);
+	u16 s = hs_state(core, st)[way];
+	struct hs_record rec = {
+		.kind = HS_REC_STATE,
+		.state = (u8)hs_slot_desired(s),
+		.slot = hs_slot_of(core, set, way).nr,
+	};
+
+	if (hs_dur(s) == HS_D_NONE) {
+		rec.kind = HS_REC_NAME;
+		rec.block = hs_tag(core, st, way);
+		c->data_bytes += hs_block_bytes(&core->geo);
+		c->flush_first |= rec.state == HS_D_LOST;
+	}
+	c->bytes += hs_record_put(c->buf + c->bytes, &core->geo, &rec, hs_slot_crcs(core, st, way));
+	c->records++;
+	hs_slot_take(core, set, way);
+}
+
+/* Emits all slots of way's block that want it: together, or none. */
+static enum hs_gather hs_gather_block(struct hs_core *core, struct hs_shard *sh, u32 set, u16 way)
+{
+	struct hs_commit *c = &core->commit;
+	struct hs_set *st = hs_set_at(core, set);
+	u64 block = hs_tag(core, st, way);
+	u32 need = 0;
+	u16 w, next;
+
+	for (w = hs_set_find_any(core, st, block, HS_NIL); w != HS_NIL;
+	     w = hs_set_find_any(core, st, block, w)) {
+		/* Changed since this transaction took it: the rest goes into the next, with its drop. */
+		if (hs_state(core, st)[w] & HS_S_IN_TX) {
+			if (!hs_peek(core->failed))
+				hs_ready_push(core, sh, set);
+			return HS_G_OK;
+		}
+		if (hs_cur(hs_state(core, st)[w]) == HS_INPLACE)
+			return HS_G_PARK;
+		need += hs_gather_wants(hs_state(core, st)[w]) ? hs_record_bytes(core) : 0;
+	}
+	if (!need || hs_peek(core->failed))
+		return HS_G_OK;
+	if (c->bytes + need > c->max_bytes || c->data_bytes + hs_block_bytes(&core->geo) > HS_TX_DATA_MAX)
+		return HS_G_FULL;
+	for (w = hs_set_find_any(core, st, block, HS_NIL); w != HS_NIL; w = next) {
+		next = hs_set_find_any(core, st, block, w);
+		if (hs_gather_wants(hs_state(core, st)[w]))
+			hs_gather_emit(core, set, w);
+	}
+	return HS_G_OK;
+}
+
+/* Goes on with the set at c->way; *budget counts slots looked at. */
+static enum hs_gather hs_gather_set(struct hs_core *core, struct hs_shard *sh, u32 *budget)
+{
+	struct hs_commit *c = &core->commit;
+	struct hs_set *st = hs_set_at(core, c->set);
+	u32 ways = hs_assoc(&core->geo), ov = hs_peek(core->ov);
+	const u64 *held_bits = hs_held(core, st);
+	u32 word;
+
+	for (; c->way < ways && *budget; c->way++) {
+		u64 held = c->look_held ? held_bits[c->way >> 6] : 0;
+		u64 bits = (st->pending[c->way >> 6] | held) >> (c->way & 63);
+		enum hs_gather ret;
+
+		if (!bits) {
+			/* On to the next word that has any. */
+			word = (c->way >> 6) + 1;
+			while (!c->look_held && word << 6 < ways && !st->pending[word])
+				word++;
+			c->way = (word << 6) - 1;
+			continue;
+		}
+		c->way += (u32)__builtin_ctzll(bits);
+		(*budget)--;
+		/* What a transaction that failed took stays taken: the origin may have it all the same. */
+		if (hs_bit(&held, c->way & 63) &&
+		    (hs_peek(core->failed) || !(hs_state(core, st)[c->way] & HS_S_IN_TX)))
+			hs_gather_hold(core, sh, c->set, (u16)c->way, ov);
+		if (!hs_bit(st->pending, c->way))
+			continue;
+		ret = hs_gather_block(core, sh, c->set, (u16)c->way);
+		if (ret != HS_G_OK)
+			return ret;
+	}
+	return HS_G_OK;
+}
+
+/* What stays on hold awaits an origin FLUSH. */
+static void hs_gather_set_done(struct hs_core *core, struct hs_shard *sh, struct hs_out *out)
+{
+	struct hs_commit *c = &core->commit;
+	struct hs_set *st = hs_set_at(core, c->set);
+
+	/* A FLUSH may wait for what was there when the scan began: look again where it may have gone. */
+	if (st->overtaken) {
+		st->overtaken = false;
+		c->way = 0;
+		return;
+	}
+	st->held_gen = sh->held_gen;
+	if (st->nheld)
+		hs_held_push(core, sh, c->set);
+	hs_set_reserve(core, sh, c->set, out);
+	c->set = HS_NOSET;
+	c->sets_left--;
+}
+
+/* One bounded piece of a shard. True when the shard is done. */
+static bool hs_gather_piece(struct hs_core *core, struct hs_shard *sh, enum hs_gather *ret,
+			    struct hs_out *out)
+{
+	struct hs_commit *c = &core->commit;
+	u32 budget = HS_STEP_BUDGET;
+
+	*ret = HS_G_OK;
+	sh->no_inplace = false;
+	if (!c->in_shard) {
+		c->in_shard = true;
+		c->entering = true;
+		c->held_left = 0;
+		if (sh->held_gen != hs_peek(core->held_gen)) {
+			sh->held_gen = hs_peek(core->held_gen);
+			c->held_left = sh->held.count;
+		}
+		c->set = HS_NOSET;
+	}
+	if (c->held_left) {
+		c->held_left -= hs_held_release(core, sh, (u32)hs_min(c->held_left, budget));
+		return false;
+	}
+	if (c->entering)
+		c->sets_left = sh->ready.count;
+	c->entering = false;
+	while (c->set != HS_NOSET || c->sets_left) {
+		if (!budget)
+			return false;
+		if (c->set == HS_NOSET) {
+			budget--;
+			c->set = hs_ready_pop(core, sh);
+			c->way = 0;
+			if (c->set == HS_NOSET)
+				break;
+			c->look_held = hs_set_at(core, c->set)->held_gen != sh->held_gen;
+		}
+		*ret = hs_gather_set(core, sh, &budget);
+		if (*ret != HS_G_OK)
+			return false;
+		if (c->way >= hs_assoc(&core->geo))
+			hs_gather_set_done(core, sh, out);
+	}
+	c->in_shard = false;
+	return true;
+}
+
+static bool hs_gather_shard(struct hs_core *core, struct hs_shard *sh, enum hs_gather *ret,
+			    struct hs_out *out)
+{
+	struct hs_commit *c = &core->commit;
+	bool done;
+
+	if (c->in_shard && c->set != HS_NOSET)
+		hs_set_at(core, c->set)->scan_way = 0;
+	done = hs_gather_piece(core, sh, ret, out);
+	if (!done && c->set != HS_NOSET)
+		hs_set_at(core, c->set)->scan_way = (u16)c->way;
+	return done;
+}
+
+static bool hs_shard_has_work(const struct hs_core *core, u32 shard)
+{
+	const struct hs_shard *sh = &core->shards[shard];
+
+	return hs_peek(sh->ready_sets) ||
+	       ((hs_peek(sh->hold[0]) || hs_peek(sh->hold[1])) &&
+		hs_peek(sh->held_gen) != hs_peek(core->held_gen));
+}
+
+/* On to the next shard with work from c->shard on, or to the end of the round. */
+static enum hs_step_result hs_gather_next(struct hs_core *core)
+{
+	struct hs_commit *c = &core->commit;
+
+	while (c->shard < core->nr_shards && !hs_shard_has_work(core, c->shard))
+		c->shard++;
+	if (c->shard < core->nr_shards)
+		return hs_commit_go(core, C_GATHER, (s32)c->shard);
+	c->more = false;
+	return hs_commit_go(core, C_SEAL, hs_journal_domain(core));
+}
+
+static enum hs_step_result hs_commit_gather(struct hs_core *core, struct hs_out *out)
+{
+	struct hs_commit *c = &core->commit;
+	struct hs_shard *sh = &core->shards[c->shard];
+	enum hs_gather ret;
+
+	if (hs_gather_shard(core, sh, &ret, out)) {
+		c->shard++;
+		return hs_gather_next(core);
+	}
+	if (ret == HS_G_PARK) {
+		sh->no_inplace = true;
+		return hs_wait(sh, &c->req);
+	}
+	if (ret == HS_G_FULL) {
+		c->more = true;
+		return hs_commit_go(core, C_SEAL, hs_journal_domain(core));
+	}
+	return HS_AGAIN;
+}
+
+/* ---- write ---------------------------------------------------------------------------------------------- */
+
+/* Write-back comes at once, or a block that is rewritten all the time would never be ready for it. */
+static void hs_commit_unblock(struct hs_core *core, struct hs_out *out)
+{
+	if (!hs_peek(core->wb_blocked) || hs_peek(core->failed) || hs_peek(core->stopping))
+		return;
+	hs_poke(core->wb_blocked, 0);
+	hs_poke(core->wb_want, hs_max(hs_peek(core->wb_want), HS_WANT_AGED));
+	hs_wb_want(core, 1, out);
+}
+
+static enum hs_step_result hs_commit_end(struct hs_core *core, struct hs_out *out)
+{
+	struct hs_journal *j = &core->journal;
+
+	j->done_round = j->round;
+	hs_flushers_wake(core, out);
+	hs_commit_unblock(core, out);
+	if (j->want_round > j->round)
+		return hs_commit_go(core, C_START, hs_journal_domain(core));
+	j->commit_running = false;
+	return HS_WAIT;
+}
+
+/* The map can no longer be changed: everyone who waits for that must look again. */
+static enum hs_step_result hs_commit_failed(struct hs_core *core)
+{
+	core->commit.shard = 0;
+	return hs_commit_go(core, C_FAIL_WAKE, 0);
+}
+
+static enum hs_step_result hs_commit_fail_wake(struct hs_core *core, struct hs_out *out)
+{
+	struct hs_commit *c = &core->commit;
+
+	if (c->req.domain == hs_journal_domain(core))
+		return hs_commit_end(core, out);
+	core->shards[c->shard].wake = true;
+	if (c->in_shard && c->set != HS_NOSET && hs_set_shard(core, c->set) == c->shard) {
+		/* The round broke off in the middle of this set. */
+		hs_set_at(core, c->set)->scan_way = 0;
+		hs_ready_push(core, &core->shards[c->shard], c->set);
+		c->set = HS_NOSET;
+	}
+	if (++c->shard == core->nr_shards)
+		return hs_commit_go(core, C_FAIL_WAKE, hs_journal_domain(core));
+	return hs_commit_go(core, C_FAIL_WAKE, (s32)c->shard);
+}
+
+static enum hs_step_result hs_commit_seal(struct hs_core *core, struct hs_out *out)
+{
+	struct hs_journal *j = &core->journal;
+	struct hs_commit *c = &core->commit;
+
+	if (hs_peek(core->failed)) {
+		j->n.cache_errors += !j->failure_counted;
+		j->failure_counted = true;
+		/* Once: whoever looks after that sees the failure, and may ask for a commit again. */
+		if (j->failure_told)
+			return hs_commit_end(core, out);
+		j->failure_told = true;
+		return hs_commit_failed(core);
+	}
+	j->n.cache_errors += c->unconfirmed;
+	c->unconfirmed = false;
+	if (!c->records)
+		return hs_commit_end(core, out);
+	c->pages = hs_tx_pages(c->bytes);
+	if (hs_journal_used(core) + c->pages >= core->geo.journal_pages) {
+		j->commit_space_wait = true;
+		j->want_checkpoint = true;
+		hs_meta_want(core, out);
+		return HS_WAIT;
+	}
+	c->info.incarnation = core->sb.incarnation;
+	c->info.seq = j->head.seq;
+	c->info.prev_crc = j->head.prev_crc;
+	c->info.bytes = c->bytes;
+	c->info.records = c->records;
+	return hs_commit_go(core, C_SUM, HS_DOMAIN_NONE);
+}
+
+static enum hs_step_result hs_commit_write(struct hs_core *core)
+{
+	struct hs_commit *c = &core->commit;
+
+	c->req.nr_io = 0;
+	hs_io_ring(core, &c->req, HS_IO_WRITE, core->journal.head.page, c->buf, c->pages);
+	return hs_commit_io(core, C_WRITTEN);
+}
+
+static enum hs_step_result hs_commit_sum(struct hs_core *core)
+{
+	struct hs_commit *c = &core->commit;
+
+	hs_tx_seal(c->buf, &core->sb, &c->info);
+	if (!c->flush_first)
+		return hs_commit_write(core);
+	c->req.nr_io = 0;
+	hs_io_flush(&c->req, HS_CACHE);
+	return hs_commit_io(core, C_DATA_FLUSHED);
+}
+
+/* An I/O of the transaction ended. Its outcome is unknown on error: both maps count from then on. */
+static enum hs_step_result hs_commit_io_ended(struct hs_core *core, u8 was)
+{
+	struct hs_commit *c = &core->commit;
+
+	if (hs_io_error(&c->req)) {
+		hs_poke(core->failed, 1);
+		return hs_commit_go(core, C_SEAL, hs_journal_domain(core));
+	}
+	if (was == C_DATA_FLUSHED)
+		return hs_commit_write(core);
+	if (was == C_WRITTEN) {
+		c->req.nr_io = 0;
+		hs_io_flush(&c->req, HS_CACHE);
+		return hs_commit_io(core, C_FLUSHED);
+	}
+	hs_poke(core->durable_seq, c->info.seq);
+	c->off = HS_TX_HEADER;
+	c->left = c->records;
+	return hs_commit_go(core, C_APPLY, HS_DOMAIN_NONE);
+}
+
+/* ---- apply ------------------------------------------------------------------------------------------------ */
+
+static void hs_apply_record(struct hs_core *core, struct hs_shard *sh, u32 slot, u8 state)
+{
+	u32 set = slot >> core->geo.assoc_shift;
+	u16 way = (u16)(slot & (hs_assoc(&core->geo) - 1));
+
+	hs_assert(hs_state(core, hs_set_at(core, set))[way] & HS_S_IN_TX);
+	hs_slot_taken(core, sh, set, way, (enum hs_dstate)state);
+}
+
+static enum hs_step_result hs_commit_apply(struct hs_core *core)
+{
+	struct hs_commit *c = &core->commit;
+	u32 budget = HS_STEP_BUDGET;
+
+	for (; c->left && budget; budget--) {
+		u32 slot, shard, bytes;
+		u8 state;
+
+		bytes = hs_record_peek(c->buf + c->off, &core->geo, &slot, &state);
+		shard = hs_set_shard(core, slot >> core->geo.assoc_shift);
+		if ((s32)shard != c->req.domain)
+			return hs_commit_go(core, C_APPLY, (s32)shard);
+		hs_apply_record(core, &core->shards[shard], slot, state);
+		c->off += bytes;
+		c->left--;
+	}
+	if (c->left)
+		return HS_AGAIN;
+	c->off = HS_TX_HEADER;
+	c->left = c->records;
+	return hs_commit_go(core, C_MARK, hs_journal_domain(core));
+}
+
+static void hs_commit_applied(struct hs_core *core)
+{
+	struct hs_journal *j = &core->journal;
+	struct hs_commit *c = &core->commit;
+
+	j->head.seq++;
+	j->head.page = hs_ring_add(core, j->head.page, c->pages);
+	j->head.prev_crc = c->info.crc;
+	j->applied = j->head;
+	j->n.commits++;
+	j->n.cache_flushes += c->flush_first ? 2 : 1;
+	j->n.journal_bytes += (u64)c->pages * HS_PAGE;
+}
+
+static enum hs_step_result hs_commit_mark(struct hs_core *core, struct hs_out *out)
+{
+	struct hs_journal *j = &core->journal;
+	struct hs_commit *c = &core->commit;
+	u32 budget = 8 * HS_STEP_BUDGET;
+
+	for (; c->left && budget; budget--, c->left--) {
+		u32 slot;
+		u8 state;
+
+		c->off += hs_record_peek(c->buf + c->off, &core->geo, &slot, &state);
+		hs_bit_set(core->udirty, slot / core->geo.entries_per_unit);
+	}
+	if (c->left)
+		return HS_AGAIN;
+	hs_commit_applied(core);
+	if (hs_journal_used(core) >= core->geo.journal_pages / 2) {
+		j->want_checkpoint = true;
+		hs_meta_want(core, out);
+	}
+	if (!c->more) {
+		j->done_round = j->round;
+		hs_flushers_wake(core, out);
+	}
+	hs_confirm_encode(c->confirm, &core->sb, c->info.incarnation, c->info.seq);
+	c->req.nr_io = 0;
+	hs_io_page(&c->req, HS_IO_WRITE, HS_CONFIRM_OFFSET(c->info.seq & 1), c->confirm, HS_PAGE);
+	return hs_commit_io(core, C_CONFIRMED);
+}
+
+static enum hs_step_result hs_commit_confirmed(struct hs_core *core, struct hs_out *out)
+{
+	struct hs_commit *c = &core->commit;
+
+	/* Without it the next transaction, or the data, will have to prove this one: nothing is lost. */
+	c->unconfirmed = hs_io_error(&c->req);
+	hs_commit_reset(core);
+	if (c->more && !hs_peek(core->failed))
+		return hs_commit_go(core, C_GATHER, (s32)c->shard);
+	return hs_commit_go(core, C_SEAL, hs_journal_domain(core));
+}
+
+static enum hs_step_result hs_commit_start(struct hs_core *core)
+{
+	struct hs_commit *c = &core->commit;
+
+	core->journal.round++;
+	c->shard = 0;
+	c->in_shard = false;
+	hs_commit_reset(core);
+	return hs_gather_next(core);
+}
+
+enum hs_step_result hs_commit_step(struct hs_core *core, struct hs_req *req, struct hs_out *out)
+{
+	switch (req->state) {
+	case C_START:
+		return hs_commit_start(core);
+	case C_GATHER:
+		return hs_commit_gather(core, out);
+	case C_SEAL:
+		return hs_commit_seal(core, out);
+	case C_SUM:
+		return hs_commit_sum(core);
+	case C_DATA_FLUSHED:
+	case C_WRITTEN:
+	case C_FLUSHED:
+		return hs_commit_io_ended(core, req->state);
+	case C_APPLY:
+		return hs_commit_apply(core);
+	case C_MARK:
+		return hs_commit_mark(core, out);
+	case C_CONFIRMED:
+		return hs_commit_confirmed(core, out);
+	default:
+		return hs_commit_fail_wake(core, out);
+	}
+}

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * Least recently used within the set, clean before dirty, as the ancestor chose.
+ *
+ *	policy[0] clean, most recent  <-> ... <-> policy[1] least recent: the victim
+ *	policy[2] dirty, newest       <-> ... <-> policy[3] dirty for longest: written back first
+ *
+ * The dirty list is in order of first dirtying, not of use: a block that is rewritten for ever keeps its
+ * place (replace) and so reaches the origin in bounded time.
+ */
+#include "core/internal.h"
+
+static void hs_lru_init(const struct hs_core *core, struct hs_set *set)
+{
+	u32 i;
+
+	for (i = 0; i < 4; i++)
+		set->policy[i] = HS_NIL;
+}
+
+static void hs_lru_insert(const struct hs_core *core, struct hs_set *set, u16 way, bool dirty)
+{
+	u16 *list = &set->policy[dirty ? 2 : 0];
+
+	hs_prev(core, set)[way] = HS_NIL;
+	hs_next(core, set)[way] = list[0];
+	if (list[0] == HS_NIL)
+		list[1] = way;
+	else
+		hs_prev(core, set)[list[0]] = way;
+	list[0] = way;
+}
+
+static void hs_lru_remove(const struct hs_core *core, struct hs_set *set, u16 way, bool dirty)
+{
+	u16 *list = &set->policy[dirty ? 2 : 0];
+	u16 prev = hs_prev(core, set)[way], next = hs_next(core, set)[way];
+
+	if (prev == HS_NIL)
+		list[0] = next;
+	else
+		hs_next(core, set)[prev] = next;
+	if (next == HS_NIL)
+		list[1] = prev;
+	else
+		hs_prev(core, set)[next] = prev;
+}
+
+static void hs_lru_hit(const struct hs_core *core, struct hs_set *set, u16 way, bool dirty)
+{
+	u16 *prev = hs_prev(core, set), *next = hs_next(core, set);
+	u16 first = set->policy[0], before, after;
+
+	if (dirty || first == way)
+		return;
+	/* To the front of the clean list; something is before it. */
+	before = prev[way];
+	after = next[way];
+	next[before] = after;
+	if (after == HS_NIL)
+		set->policy[1] = before;
+	else
+		prev[after] = before;
+	prev[way] = HS_NIL;
+	next[way] = first;
+	prev[first] = way;
+	set->policy[0] = way;
+}
+
+static void hs_lru_replace(const struct hs_core *core, struct hs_set *set, u16 old, u16 way)
+{
+	u16 prev = hs_prev(core, set)[old], next = hs_next(core, set)[old];
+
+	hs_prev(core, set)[way] = prev;
+	hs_next(core, set)[way] = next;
+	if (prev == HS_NIL)
+		set->policy[2] = way;
+	else
+		hs_next(core, set)[prev] = way;
+	if (next == HS_NIL)
+		set->policy[3] = way;
+	else
+		hs_prev(core, set)[next] = way;
+}
+
+static u16 hs_lru_victim(const struct hs_core *core, const struct hs_set *set)
+{
+	return set->policy[1];
+}
+
+static u16 hs_lru_oldest_dirty(const struct hs_core *core, const struct hs_set *set)
+{
+	return set->policy[3];
+}
+
+static u16 hs_lru_newer_dirty(const struct hs_core *core, const struct hs_set *set, u16 way)
+{
+	return hs_prev(core, set)[way];
+}
+
+const struct hs_policy hs_policy_lru = {
+	.name = "lru",
+	.init = hs_lru_init,
+	.insert = hs_lru_insert,
+	.remove = hs_lru_remove,
+	.hit = hs_lru_hit,
+	.replace = hs_lru_replace,
+	.victim = hs_lru_victim,
+	.oldest_dirty = hs_lru_oldest_dirty,
+	.newer_dirty = hs_lru_newer_dirty,
+};

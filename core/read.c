@@ -1,0 +1,311 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * READ.
+ *
+ *	START -> LOCKED --hit--> HIT --ok--> done
+ *	            |             `-bad-> AGAIN (unit by unit, private buffer) --ok--> done
+ *	            |                       |-- clean: retire the slot, START again (fills anew)
+ *	            |                       |-- written back already: DIRECT
+ *	            |                       `-- dirty: lost, EIO
+ *	            |--miss--> FETCH (whole block) --> answer, STORE -> done
+ *	            `--not to be inserted--> DIRECT (just the range) -> done
+ */
+#include "core/internal.h"
+
+enum { R_START, R_LOCKED, R_HIT, R_AGAIN, R_FETCH, R_STORE, R_DIRECT };
+
+/* Why a miss is not inserted; HS_WHY_COUNT: it is. */
+static enum hs_reason hs_read_reason(const struct hs_core *core, const struct hs_req *req)
+{
+	if (hs_peek(core->failed))
+		return HS_WHY_FAILED;
+	if (hs_peek(core->mode) == HS_MODE_BYPASS)
+		return HS_WHY_MODE;
+	if (req->flags & HS_REQ_SEQUENTIAL)
+		return HS_WHY_SEQUENTIAL;
+	return HS_WHY_COUNT;
+}
+
+/* Bypass reads the cache only where the origin is out of date. */
+static bool hs_read_from_cache(const struct hs_core *core, const struct hs_req *req, u16 way)
+{
+	if (way == HS_NIL)
+		return false;
+	return likely(hs_peek(core->mode) != HS_MODE_BYPASS) ||
+	       hs_cur_dirty(hs_cur(hs_state(core, hs_set_at(core, req->set))[way]));
+}
+
+static enum hs_step_result hs_read_direct(struct hs_core *core, struct hs_req *req)
+{
+	req->nr_io = 0;
+	req->flags &= ~HS_REQ_COPYOUT;
+	hs_io_origin(core, req, HS_IO_READ, req->sector.nr, req->sectors, HS_BUF_CALLER, 0);
+	req->state = R_DIRECT;
+	return HS_IO;
+}
+
+static enum hs_step_result hs_read_hit(struct hs_core *core, struct hs_shard *sh, struct hs_req *req,
+				       u16 way)
+{
+	struct hs_set *st = hs_set_at(core, req->set);
+	u32 unit, units;
+	bool exact = hs_req_units(core, req, &unit, &units);
+
+	if (!(req->flags & HS_P_COUNTED))
+		sh->n.read_hits++;
+	req->flags |= HS_P_COUNTED;
+	core->policy->hit(core, st, way, hs_cur(hs_state(core, st)[way]) != HS_CLEAN);
+	req->src = way;
+	req->nr_io = 0;
+	if (!exact)
+		req->flags |= HS_REQ_COPYOUT;
+	hs_io_cache(core, req, HS_IO_READ, way, unit, units, exact ? HS_BUF_CALLER : HS_BUF_BLOCK);
+	req->state = R_HIT;
+	return HS_IO;
+}
+
+static enum hs_step_result hs_read_fetch(struct hs_core *core, struct hs_req *req)
+{
+	req->nr_io = 0;
+	hs_io_origin(core, req, HS_IO_READ, hs_block_first_sector(core, req->first),
+		     hs_block_valid(&core->geo, req->first), HS_BUF_BLOCK, 0);
+	req->state = R_FETCH;
+	return HS_IO;
+}
+
+static enum hs_step_result hs_read_miss(struct hs_core *core, struct hs_shard *sh, struct hs_req *req,
+					struct hs_out *out)
+{
+	enum hs_reason why = hs_read_reason(core, req);
+
+	/* The mode may have left bypass since the copy was passed over: it is still there, and good. */
+	if (why == HS_WHY_COUNT && hs_set_find(core, hs_set_at(core, req->set), req->first) != HS_NIL)
+		why = HS_WHY_MODE;
+	if (why == HS_WHY_COUNT && req->lock_mode == HS_LOCK_SHARED) {
+		hs_lock_leave(sh, core, req, out);
+		if (!hs_lock_enter(sh, core, req, HS_LOCK_EXCLUSIVE))
+			return HS_WAIT;
+	}
+	if (!(req->flags & HS_P_COUNTED))
+		sh->n.read_misses++;
+	req->flags |= HS_P_COUNTED;
+	if (why == HS_WHY_COUNT) {
+		req->dst = hs_slot_alloc(core, sh, req->set, req->first, true, out);
+		if (req->dst != HS_NIL)
+			return hs_read_fetch(core, req);
+		why = HS_WHY_NO_SLOT;
+	}
+	sh->n.not_cached[why]++;
+	return hs_read_direct(core, req);
+}
+
+static enum hs_step_result hs_read_locked(struct hs_core *core, struct hs_shard *sh,
+					  struct hs_req *req, struct hs_out *out)
+{
+	u16 way = hs_set_find(core, hs_set_at(core, req->set), req->first);
+
+	if (hs_read_from_cache(core, req, way))
+		return hs_read_hit(core, sh, req, way);
+	return hs_read_miss(core, sh, req, out);
+}
+
+static enum hs_step_result hs_read_start(struct hs_core *core, struct hs_shard *sh, struct hs_req *req,
+					 struct hs_out *out)
+{
+	u16 way = hs_set_find(core, hs_set_at(core, req->set), req->first);
+	bool hit = hs_read_from_cache(core, req, way);
+	u8 mode = HS_LOCK_SHARED;
+
+	if (!hit && hs_read_reason(core, req) == HS_WHY_COUNT)
+		mode = HS_LOCK_EXCLUSIVE;
+	req->state = R_LOCKED;
+	if (!hs_lock_enter(sh, core, req, mode))
+		return HS_WAIT;
+	return hit ? hs_read_hit(core, sh, req, way) : hs_read_miss(core, sh, req, out);
+}
+
+static enum hs_step_result hs_read_unit(struct hs_core *core, struct hs_req *req)
+{
+	req->nr_io = 0;
+	hs_io_cache(core, req, HS_IO_READ, req->src, req->unit, 1, HS_BUF_BLOCK);
+	req->state = R_AGAIN;
+	return HS_IO;
+}
+
+static enum hs_step_result hs_read_hit_end(struct hs_core *core, struct hs_shard *sh,
+					   struct hs_req *req, struct hs_out *out)
+{
+	s32 err = req->io[0].error;
+	u32 unit, units;
+
+	hs_req_units(core, req, &unit, &units);
+	if (likely(!err && hs_csum_match(core, req, req->src, unit, units)))
+		return hs_req_end(core, sh, req, 0, out);
+	/* The caller may have changed its buffer under us: only a private second read counts. */
+	req->flags |= HS_REQ_COPYOUT;
+	req->unit = unit;
+	return hs_read_unit(core, req);
+}
+
+/* A unit is bad, twice. */
+static enum hs_step_result hs_read_bad(struct hs_core *core, struct hs_shard *sh, struct hs_req *req,
+				       struct hs_out *out)
+{
+	u16 way = req->src, s = hs_state(core, hs_set_at(core, req->set))[way];
+
+	if (req->io[0].error)
+		sh->n.cache_errors++;
+	else
+		sh->n.checksum_errors++;
+	if (hs_cur(s) == HS_DIRTY) {
+		if (!(s & HS_S_LOST))
+			hs_slot_change(core, sh, req->set, way, s | HS_S_LOST);
+		return hs_req_end(core, sh, req, -EIO, out);
+	}
+	if (hs_cur(s) == HS_WRITTEN)
+		return hs_read_direct(core, req);
+	sh->n.repairs++;
+	if (hs_cur(s) == HS_CLEAN)
+		hs_slot_retire(core, sh, req->set, way);
+	hs_req_use(core, sh, req, HS_NIL);
+	hs_lock_leave(sh, core, req, out);
+	req->flags &= ~HS_REQ_COPYOUT;
+	return hs_read_start(core, sh, req, out);
+}
+
+static enum hs_step_result hs_read_again_end(struct hs_core *core, struct hs_shard *sh,
+					     struct hs_req *req, struct hs_out *out)
+{
+	struct hs_span span;
+
+	if (req->io[0].error || !hs_csum_match(core, req, req->src, req->unit, 1))
+		return hs_read_bad(core, sh, req, out);
+	hs_req_span(core, req, &span);
+	if (++req->unit < span.unit + span.units)
+		return hs_read_unit(core, req);
+	return hs_req_end(core, sh, req, 0, out);
+}
+
+static enum hs_step_result hs_read_fetched(struct hs_core *core, struct hs_shard *sh,
+					   struct hs_req *req, struct hs_out *out)
+{
+	u32 units = hs_block_units(&core->geo, req->first);
+	u16 dst = req->dst;
+
+	if (req->io[0].error) {
+		/* The error may lie outside the caller's range: ask for just that. */
+		sh->n.origin_errors++;
+		sh->n.not_cached[HS_WHY_ERROR]++;
+		req->dst = HS_NIL;
+		hs_slot_retire(core, sh, req->set, dst);
+		return hs_read_direct(core, req);
+	}
+	req->flags |= HS_REQ_COPYOUT | HS_REQ_ANSWER;
+	req->nr_io = 0;
+	hs_io_cache(core, req, HS_IO_WRITE, dst, 0, units, HS_BUF_BLOCK);
+	req->state = R_STORE;
+	return HS_IO;
+}
+
+static enum hs_step_result hs_read_stored(struct hs_core *core, struct hs_shard *sh,
+					  struct hs_req *req, struct hs_out *out)
+{
+	struct hs_set *st = hs_set_at(core, req->set);
+
+	if (req->io[0].error) {
+		sh->n.cache_errors++;
+		sh->n.not_cached[HS_WHY_ERROR]++;
+		hs_slot_retire(core, sh, req->set, req->dst);
+	} else {
+		if (core->geo.checksums)
+			memcpy(hs_slot_crcs(core, st, req->dst), req->csum, hs_req_csum_bytes(core));
+		sh->n.inserts++;
+		hs_slot_arrive(core, sh, req->set, req->dst, HS_NIL, HS_CLEAN, false);
+	}
+	return hs_req_end(core, sh, req, 0, out);
+}
+
+enum hs_step_result hs_read_step(struct hs_core *core, struct hs_req *req, struct hs_out *out)
+{
+	struct hs_shard *sh = hs_req_shard(core, req);
+
+	switch (req->state) {
+	case R_START:
+		sh->n.reads++;
+		return hs_read_start(core, sh, req, out);
+	case R_LOCKED:
+		return hs_read_locked(core, sh, req, out);
+	case R_HIT:
+		return hs_read_hit_end(core, sh, req, out);
+	case R_AGAIN:
+		return hs_read_again_end(core, sh, req, out);
+	case R_FETCH:
+		return hs_read_fetched(core, sh, req, out);
+	case R_STORE:
+		return hs_read_stored(core, sh, req, out);
+	default:
+		if (req->io[0].error)
+			sh->n.origin_errors++;
+		return hs_req_end(core, sh, req, req->io[0].error, out);
+	}
+}
+
+/* ---- the short way ------------------------------------------------------------------------------------ */
+
+/*
+ * Both steps of an ordinary hit: whole units, at most one checksum, nobody else at work near by, nothing wrong.
+ * They do what the long way does, but for what is not there to be done, and the policy's hit is the only call.
+ * Two functions, not inlined, so that neither saves the registers of the other.
+ */
+static hs_noinline enum hs_step_result hs_read_quick_start(struct hs_core *core, struct hs_req *req, struct hs_out *out)
+{
+	struct hs_shard *sh = hs_req_shard(core, req);
+	struct hs_set *st = hs_set_at(core, req->set);
+	u16 way = hs_set_find_any(core, st, req->first, HS_NIL);
+	struct hs_list *bucket = hs_lock_bucket(sh, core, req->first);
+	u32 first = (u32)req->sector.nr & core->block_mask;
+	enum hs_cur cur;
+
+	if (way == HS_NIL || !hs_list_empty(bucket) || ((first | req->sectors) % HS_UNIT_SECTORS) ||
+	    hs_peek(core->mode) == HS_MODE_BYPASS)
+		return hs_step_any(core, req, out);
+	cur = hs_cur(hs_state(core, st)[way]);
+	if (unlikely(cur == HS_RETIRED))
+		return hs_step_any(core, req, out);
+	hs_list_add_tail(bucket, &req->bucket);
+	req->state = R_HIT;
+	req->lock_mode = HS_LOCK_SHARED;
+	req->granted = 1;
+	req->src = way;
+	req->flags |= HS_P_COUNTED;
+	sh->n.reads++;
+	sh->n.read_hits++;
+	hs_io_cache_next(core, req, HS_IO_READ, way, first / HS_UNIT_SECTORS, req->sectors / HS_UNIT_SECTORS,
+			 HS_BUF_CALLER);
+	core->policy->hit(core, st, way, cur != HS_CLEAN);
+	return HS_IO;
+}
+
+static hs_noinline enum hs_step_result hs_read_quick_end(struct hs_core *core, struct hs_req *req, struct hs_out *out)
+{
+	struct hs_list *others = req->bucket.next;
+	const struct hs_set *st = hs_set_at(core, req->set);
+	const struct hs_io *io = req->io;
+	u16 way = req->src;
+
+	if (others != req->bucket.prev || io->error || hs_cur(hs_state(core, st)[way]) == HS_RETIRED ||
+	    (core->geo.checksums && (core->geo.units_per_block != 1 || io->csum[0] != hs_crc(core, st)[way])))
+		return hs_step_any(core, req, out);
+	hs_list_init(others);
+	req->src = HS_NIL;
+	return HS_DONE;
+}
+
+enum hs_step_result hs_read_enter(struct hs_core *core, struct hs_req *req, struct hs_out *out)
+{
+	if (req->state == R_START)
+		return hs_read_quick_start(core, req, out);
+	if (likely(req->state == R_HIT))
+		return hs_read_quick_end(core, req, out);
+	return hs_step_any(core, req, out);
+}

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* Clean stop: first everything comes to rest and is committed; then, asked for apart, the clean mark. */
+#include "core/internal.h"
+
+enum { S_QUIET, S_COMMIT, S_MARK };
+
+static enum hs_step_result hs_stop_park(struct hs_core *core, struct hs_req *req)
+{
+	hs_list_add_tail(&core->journal.flushers, &req->link);
+	return HS_WAIT;
+}
+
+static enum hs_step_result hs_stop_done(struct hs_req *req, s32 error)
+{
+	req->error = error;
+	return HS_DONE;
+}
+
+static enum hs_step_result hs_stop_mark(struct hs_core *core, struct hs_req *req, struct hs_out *out)
+{
+	struct hs_journal *j = &core->journal;
+
+	if (j->meta_running)
+		return hs_stop_park(core, req);
+	if (hs_peek(core->failed))
+		return hs_stop_done(req, -EIO);
+	if (j->clean_done)
+		return hs_stop_done(req, 0);
+	core->meta.fingerprint = core->stop.fingerprint;
+	j->want_clean = true;
+	hs_meta_want(core, out);
+	return hs_stop_park(core, req);
+}
+
+enum hs_step_result hs_stop_step(struct hs_core *core, struct hs_req *req, struct hs_out *out)
+{
+	struct hs_journal *j = &core->journal;
+
+	switch (req->state) {
+	case S_QUIET:
+		if (j->wb_running || j->oflush_running)
+			return hs_stop_park(core, req);
+		hs_commit_want(core, out);
+		core->stop.round = j->want_round;
+		req->state = S_COMMIT;
+		fallthrough;
+	case S_COMMIT:
+		if (j->done_round < core->stop.round || j->commit_running || j->meta_running)
+			return hs_stop_park(core, req);
+		return hs_stop_done(req, hs_peek(core->failed) || hs_sum_unnamed(core) ? -EIO : 0);
+	default:
+		return hs_stop_mark(core, req, out);
+	}
+}
+
+static struct hs_req *hs_stop_run(struct hs_core *core, u8 state, struct hs_out *out)
+{
+	hs_run(&core->stop.req, state, hs_journal_domain(core), out);
+	return &core->stop.req;
+}
+
+struct hs_req *hs_core_stop(struct hs_core *core, struct hs_out *out)
+{
+	hs_poke(core->stopping, 1);
+	return hs_stop_run(core, S_QUIET, out);
+}
+
+struct hs_req *hs_core_mark_clean(struct hs_core *core, u64 fingerprint, struct hs_out *out)
+{
+	core->stop.fingerprint = fingerprint;
+	return hs_stop_run(core, S_MARK, out);
+}

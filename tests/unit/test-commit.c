@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* core/commit.c */
+#include "tests/lib/corebox.h"
+
+static struct box b;
+
+static int setup(void **state)
+{
+	box_start(&b, 4096, 4, HS_MODE_WRITEBACK);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	box_destroy(&b);
+	return 0;
+}
+
+static struct hs_counters *counters(void)
+{
+	static struct hs_counters n;
+
+	box_counters(&b, &n);
+	return &n;
+}
+
+/* Writes without FLUSH, then holds the transaction's flush. */
+static void start_commit(void)
+{
+	box_hold(&b, HS_CACHE, HS_IO_FLUSH);
+	box_tick(&b, 1000);
+	box_run(&b);
+	assert_true(box_find(&b, HS_CACHE, HS_IO_FLUSH) >= 0);
+}
+
+static void one_transaction_is_on_the_media_at_a_time(void **state)
+{
+	struct box_req f[3];
+	u32 i;
+
+	box_flush(&b);
+	box_hold(&b, HS_CACHE, HS_IO_FLUSH);
+	for (i = 0; i < 3; i++) {
+		box_write(&b, i * 8, 8, 1, 0);
+		box_begin(&b, &f[i], HS_OP_FLUSH, 0, 0, 0);
+		box_run(&b);
+		assert_int_equal(b.nr_io, 1);
+	}
+	box_let(&b);
+	box_run(&b);
+	for (i = 0; i < 3; i++) {
+		assert_true(f[i].done);
+		box_drop(&f[i]);
+	}
+}
+
+/* A new name and the drop of the old one are durable together, or not at all. */
+static void name_and_drop_travel_in_one_transaction(void **state)
+{
+	u32 keep, lives;
+
+	for (lives = 0; lives < 40; lives++) {
+		keep = lives * 5 % 101;
+		box_write(&b, 0, 8, lives + 1, 0);
+		assert_int_equal(box_flush(&b), 0);
+		box_write(&b, 0, 8, 1000 + lives, 0);
+		start_commit();
+		box_reopen(&b, keep);
+		assert_int_equal(hs_core_report(b.core)->map_conflicts, 0);
+		assert_true(box_slot(&b, 0) >= 0);
+		box_check(&b);
+	}
+}
+
+/* Overwritten after the transaction took it: two names of one block must not share a transaction. */
+static void a_block_is_named_once_in_a_transaction(void **state)
+{
+	struct hs_record rec;
+	struct box_req f;
+	u32 i, off, bytes, names = 0;
+
+	box_flush(&b);
+	for (i = 0; i < 64; i++)
+		box_write(&b, i * 8, 8, 1, 0);
+	/* Stop the gather in the midst: as a write in place would. */
+	b.core->commit.max_bytes = HS_TX_HEADER + 4 * (HS_REC_NAME_BYTES + 4);
+	box_begin(&b, &f, HS_OP_FLUSH, 0, 0, 0);
+	for (i = 0; i < 64 && !f.done; i++) {
+		box_write(&b, i * 8, 8, 2, 0);
+		if (b.nr_io)
+			box_end(&b, 0);
+		for (off = HS_TX_HEADER, names = 0; off < b.core->commit.bytes; off += bytes) {
+			bytes = hs_record_get(b.core->commit.buf + off, 4096, &b.sb.geo, &rec);
+			if (!bytes)
+				break;
+			names += rec.kind == HS_REC_NAME;
+		}
+		assert_true(names <= 4);
+	}
+	box_run(&b);
+	assert_true(f.done);
+	box_drop(&f);
+	box_reopen(&b, 50);
+	assert_int_equal(hs_core_report(b.core)->map_conflicts, 0);
+}
+
+static void in_tx_ways_keep_their_block_out_of_that_transaction(void **state)
+{
+	int slot;
+	u16 *s;
+
+	box_write(&b, 0, 8, 1, 0);
+	slot = box_slot(&b, 0);
+	s = &hs_state(b.core, hs_set_at(b.core, (u32)slot / 16))[slot % 16];
+	hs_slot_change(b.core, &b.core->shards[hs_slot_domain(b.core, (u32)slot)], (u32)slot / 16,
+		       (u16)(slot % 16), *s | HS_S_IN_TX);
+	box_write(&b, 0, 8, 2, 0);
+	box_ticks(&b, 3, 1000);
+	assert_int_equal(hs_dur(box_state(&b, 0)), HS_D_NONE);
+	hs_slot_change(b.core, &b.core->shards[hs_slot_domain(b.core, (u32)slot)], (u32)slot / 16,
+		       (u16)(slot % 16), (u16)(*s & ~HS_S_IN_TX));
+	box_ticks(&b, 3, 1000);
+	assert_int_equal(hs_dur(box_state(&b, 0)), HS_D_DIRTY);
+}
+
+static void a_big_round_takes_several_transactions(void **state)
+{
+	u64 i, before;
+
+	box_flush(&b);
+	before = counters()->commits;
+	b.core->commit.max_bytes = HS_TX_HEADER + 5 * (HS_REC_NAME_BYTES + 4);
+	for (i = 0; i < 40; i++)
+		box_write(&b, i * 8, 8, i + 1, 0);
+	assert_int_equal(box_flush(&b), 0);
+	assert_true(counters()->commits >= before + 8);
+	box_reopen(&b, 0);
+	for (i = 0; i < 40; i++)
+		box_expect(&b, i * 8, 8, i + 1);
+}
+
+static void a_cut_between_the_transactions_of_a_round_is_survived(void **state)
+{
+	struct box_req f;
+	u64 i;
+
+	box_flush(&b);
+	b.core->commit.max_bytes = HS_TX_HEADER + 5 * (HS_REC_NAME_BYTES + 4);
+	for (i = 0; i < 20; i++)
+		box_write(&b, i * 8, 8, i + 1, 0);
+	box_hold(&b, HS_CACHE, HS_IO_FLUSH);
+	box_begin(&b, &f, HS_OP_FLUSH, 0, 0, 0);
+	box_run(&b);
+	box_end_one(&b, HS_CACHE, HS_IO_FLUSH);
+	box_run(&b);
+	assert_false(f.done);
+	box_drop(&f);
+	box_reopen(&b, 0);
+	assert_int_equal(hs_core_report(b.core)->transactions, 1);
+	assert_int_equal(counters()->dirty, 5);
+}
+
+static void a_commit_runs_each_second_while_there_is_something(void **state)
+{
+	u64 before;
+
+	box_write(&b, 0, 8, 1, 0);
+	box_ticks(&b, 2, 1000);
+	assert_int_equal(hs_dur(box_state(&b, 0)), HS_D_DIRTY);
+	before = counters()->commits;
+	box_ticks(&b, 20, 1000);
+	assert_int_equal(counters()->commits, before);
+}
+
+/* INVARIANTS 8, 39: once its outcome is unknown both maps count, and nothing is claimed any more. */
+static void a_failed_transaction_ends_all_claims(void **state)
+{
+	u64 sb = b.core->sb.sb_seq;
+	int old;
+
+	box_write(&b, 0, 8, 1, 0);
+	box_flush(&b);
+	old = box_slot(&b, 0);
+	box_write(&b, 0, 8, 2, 0);
+	box_fault(&b, HS_CACHE, HS_IO_FLUSH, 0, 0, 1);
+	assert_int_equal(box_flush(&b), -EIO);
+	box_ticks(&b, 10, 1000);
+	assert_int_equal(b.core->sb.sb_seq, sb);
+	/* The old slot is in one of the two maps: it is not used again. */
+	assert_int_not_equal(hs_cur(hs_state(b.core, hs_set_at(b.core, (u32)old / 16))[old % 16]), HS_FREE);
+	box_expect(&b, 0, 8, 2);
+	assert_int_equal(counters()->cache_errors, 1);
+}
+
+static void a_failed_write_of_it_does_too(void **state)
+{
+	box_write(&b, 0, 8, 1, 0);
+	box_fault(&b, HS_CACHE, HS_IO_WRITE, HS_JOURNAL_OFFSET >> 9, 512, 1);
+	assert_int_equal(box_flush(&b), -EIO);
+	assert_true(hs_core_failed(b.core));
+	box_expect(&b, 0, 8, 1);
+}
+
+/* What was read with one failed sequence number must not be repeated with it. */
+static void after_a_failure_a_cut_leaves_one_of_the_two_maps(void **state)
+{
+	u32 keep;
+
+	for (keep = 0; keep <= 100; keep += 25) {
+		box_write(&b, 0, 8, 1, 0);
+		box_flush(&b);
+		box_write(&b, 0, 8, 2, 0);
+		box_fault(&b, HS_CACHE, HS_IO_FLUSH, 0, 0, 1);
+		box_flush(&b);
+		box_reopen(&b, keep);
+		if (box_value(box_slot_data(&b, (u32)box_slot(&b, 0)), 0) == 2)
+			box_expect(&b, 0, 8, 2);
+		else
+			box_expect(&b, 0, 8, 1);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(one_transaction_is_on_the_media_at_a_time, setup, teardown),
+		cmocka_unit_test_setup_teardown(name_and_drop_travel_in_one_transaction, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_block_is_named_once_in_a_transaction, setup, teardown),
+		cmocka_unit_test_setup_teardown(in_tx_ways_keep_their_block_out_of_that_transaction, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_big_round_takes_several_transactions, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_cut_between_the_transactions_of_a_round_is_survived, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_commit_runs_each_second_while_there_is_something, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_failed_transaction_ends_all_claims, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_failed_write_of_it_does_too, setup, teardown),
+		cmocka_unit_test_setup_teardown(after_a_failure_a_cut_leaves_one_of_the_two_maps, setup, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* core/stop.c */
+#include "tests/lib/corebox.h"
+
+static struct box b;
+
+static int setup(void **state)
+{
+	box_start(&b, 4096, 2, HS_MODE_WRITEBACK);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	box_destroy(&b);
+	return 0;
+}
+
+/* INVARIANTS 14. */
+static void a_clean_stop_keeps_dirty_blocks_and_says_so(void **state)
+{
+	box_write(&b, 0, 8, 1, 0);
+	assert_int_equal(box_stop(&b), 0);
+	box_must_open(&b);
+	assert_true(hs_core_report(b.core)->clean_stop);
+	assert_int_equal(hs_cur(box_state(&b, 0)), HS_DIRTY);
+	box_expect(&b, 0, 8, 1);
+}
+
+static void a_clean_stop_is_durable(void **state)
+{
+	box_write(&b, 0, 8, 1, 0);
+	assert_int_equal(box_stop(&b), 0);
+	box_cut(&b, 0);
+	assert_int_equal(box_load(&b, -1), 0);
+	assert_true(hs_core_report(b.core)->clean_stop);
+	assert_int_equal(b.core->sb.fingerprint, 0x1234);
+}
+
+/* The mark is gone, durably, before anything is served. */
+static void opening_takes_the_mark_away(void **state)
+{
+	assert_int_equal(box_stop(&b), 0);
+	box_must_open(&b);
+	box_reopen(&b, 0);
+	assert_false(hs_core_report(b.core)->clean_stop);
+	assert_int_equal(b.core->sb.fingerprint, 0);
+}
+
+/* INVARIANTS 30. */
+static void a_failed_commit_prevents_it(void **state)
+{
+	box_write(&b, 0, 8, 1, 0);
+	box_fault(&b, HS_CACHE, HS_IO_FLUSH, 0, 0, 1);
+	assert_int_equal(box_stop(&b), -EIO);
+	box_no_faults(&b);
+	box_must_open(&b);
+	assert_false(hs_core_report(b.core)->clean_stop);
+}
+
+static void a_failed_mark_prevents_it(void **state)
+{
+	box_fault(&b, HS_CACHE, HS_IO_WRITE, 0, 256, -1);
+	assert_int_equal(box_stop(&b), -EIO);
+	box_no_faults(&b);
+	box_must_open(&b);
+	assert_false(hs_core_report(b.core)->clean_stop);
+}
+
+/* INVARIANTS 33. */
+static void it_waits_for_the_background_and_ends(void **state)
+{
+	struct hs_out out;
+	u64 i;
+
+	for (i = 0; i < 20; i++)
+		box_write(&b, i * 8, 8, 1, 0);
+	hs_out_init(&out);
+	hs_core_drain(b.core, true, &out);
+	box_control(&b, &out);
+	assert_true(b.nr_io > 0);
+	assert_int_equal(box_stop(&b), 0);
+	box_must_open(&b);
+	for (i = 0; i < 20; i++)
+		box_expect(&b, i * 8, 8, 1);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(a_clean_stop_keeps_dirty_blocks_and_says_so, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_clean_stop_is_durable, setup, teardown),
+		cmocka_unit_test_setup_teardown(opening_takes_the_mark_away, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_failed_commit_prevents_it, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_failed_mark_prevents_it, setup, teardown),
+		cmocka_unit_test_setup_teardown(it_waits_for_the_background_and_ends, setup, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
