@@ -8,8 +8,8 @@
  *	    `---------'
  *
  * A *round* passes once over all sets that had something to commit when it came by, in as many transactions
- * as it takes. Records of one block always travel in one transaction: a new name and the drop of the name it
- * replaces become durable together or not at all.
+ * as it takes. A block has one record in it: a new name and the drop of the name that it replaces become durable
+ * together or not at all.
  *
  * One FLUSH covers data and transaction because recovery checks the data of the last transaction against its
  * checksums; without checksums the data are flushed first.
@@ -68,68 +68,88 @@ static void hs_gather_hold(struct hs_core *core, struct hs_shard *sh, u32 set, u
 	}
 }
 
-static bool hs_gather_wants(u16 s)
-{
-	return !(s & HS_S_IN_TX) && hs_slot_desired(s) != hs_dur(s);
-}
-
 static u32 hs_record_bytes(const struct hs_core *core)
 {
 	return HS_REC_NAME_BYTES + (core->geo.checksums ? 4 * core->geo.units_per_block : 0);
 }
 
-static void hs_gather_emit(struct hs_core *core, u32 set, u16 way)
+/* The ways of a block that matter to a commit. */
+struct hs_names {
+	u16 now;		/* holds its current data, or HS_NIL */
+	u16 durable;		/* what the durable map names, or HS_NIL: the block has one name at most */
+};
+
+/* Looks at all ways of the block. */
+static enum hs_gather hs_gather_names(struct hs_core *core, struct hs_shard *sh, u32 set, u64 block,
+				      struct hs_names *names)
 {
-	struct hs_commit *c = &core->commit;
 	struct hs_set *st = hs_set_at(core, set);
-	u16 s = hs_state(core, st)[way];
-	struct hs_record rec = {
-		.kind = HS_REC_STATE,
-		.state = (u8)hs_slot_desired(s),
-		.slot = hs_slot_of(core, set, way).nr,
-	};
+	const u16 *state = hs_state(core, st);
+	u16 w = hs_set_find_any(core, st, block, HS_NIL);
 
-	if (hs_dur(s) == HS_D_NONE) {
-		rec.kind = HS_REC_NAME;
-		rec.block = hs_tag(core, st, way);
-		c->data_bytes += hs_block_bytes(&core->geo);
-		c->flush_first |= rec.state == HS_D_LOST;
-	}
-	c->bytes += hs_record_put(c->buf + c->bytes, &core->geo, &rec, hs_slot_crcs(core, st, way));
-	c->records++;
-	hs_slot_take(core, set, way);
-}
+	names->now = HS_NIL;
+	names->durable = HS_NIL;
+	for (; w != HS_NIL; w = hs_set_find_any(core, st, block, w)) {
+		u16 s = state[w];
 
-/* Emits all slots of way's block that want it: together, or none. */
-static enum hs_gather hs_gather_block(struct hs_core *core, struct hs_shard *sh, u32 set, u16 way)
-{
-	struct hs_commit *c = &core->commit;
-	struct hs_set *st = hs_set_at(core, set);
-	u64 block = hs_tag(core, st, way);
-	u32 need = 0;
-	u16 w, next;
-
-	for (w = hs_set_find_any(core, st, block, HS_NIL); w != HS_NIL;
-	     w = hs_set_find_any(core, st, block, w)) {
 		/* Changed since this transaction took it: the rest goes into the next, with its drop. */
-		if (hs_state(core, st)[w] & HS_S_IN_TX) {
+		if (s & HS_S_IN_TX) {
+			names->now = HS_NIL;
+			names->durable = HS_NIL;
 			if (!hs_peek(core->failed))
 				hs_ready_push(core, sh, set);
 			return HS_G_OK;
 		}
-		if (hs_cur(hs_state(core, st)[w]) == HS_INPLACE)
+		if (hs_cur(s) == HS_INPLACE)
 			return HS_G_PARK;
-		need += hs_gather_wants(hs_state(core, st)[w]) ? hs_record_bytes(core) : 0;
+		if (hs_cur_named(hs_cur(s)))
+			names->now = w;
+		if (hs_dur(s) != HS_D_NONE)
+			names->durable = w;
 	}
-	if (!need || hs_peek(core->failed))
+	return HS_G_OK;
+}
+
+/* One record a block: the new name takes the place of the old one, or the slot that has the name changes. */
+static void hs_gather_emit(struct hs_core *core, struct hs_set *st, u32 set, const struct hs_names *names)
+{
+	struct hs_commit *c = &core->commit;
+	u16 now = names->now, durable = names->durable;
+	enum hs_dstate want = now == HS_NIL ? HS_D_NONE : hs_slot_desired(hs_state(core, st)[now]);
+	struct hs_record rec = { .kind = HS_REC_STATE, .state = (u8)want, .prev = HS_NIL };
+
+	if (want != HS_D_NONE && now != durable) {
+		rec.kind = HS_REC_NAME;
+		rec.slot = hs_slot_of(core, set, now).nr;
+		rec.prev = durable;
+		rec.block = hs_tag(core, st, now);
+		c->data_bytes += hs_block_bytes(&core->geo);
+		c->flush_first |= want == HS_D_LOST;
+		hs_slot_take(core, st, now);
+	} else if (durable != HS_NIL) {
+		rec.slot = hs_slot_of(core, set, durable).nr;
+	} else {
+		return;
+	}
+	if (durable != HS_NIL)
+		hs_slot_take(core, st, durable);
+	c->bytes += hs_record_put(c->buf + c->bytes, &core->geo, &rec, hs_slot_crcs(core, st, now));
+	c->records++;
+}
+
+static enum hs_gather hs_gather_block(struct hs_core *core, struct hs_shard *sh, struct hs_set *st, u32 set, u16 way)
+{
+	struct hs_commit *c = &core->commit;
+	struct hs_names names;
+
+	if (hs_gather_names(core, sh, set, hs_tag(core, st, way), &names) == HS_G_PARK)
+		return HS_G_PARK;
+	if (hs_peek(core->failed))
 		return HS_G_OK;
-	if (c->bytes + need > c->max_bytes || c->data_bytes + hs_block_bytes(&core->geo) > HS_TX_DATA_MAX)
+	if (c->bytes + hs_record_bytes(core) > c->max_bytes ||
+	    c->data_bytes + hs_block_bytes(&core->geo) > HS_TX_DATA_MAX)
 		return HS_G_FULL;
-	for (w = hs_set_find_any(core, st, block, HS_NIL); w != HS_NIL; w = next) {
-		next = hs_set_find_any(core, st, block, w);
-		if (hs_gather_wants(hs_state(core, st)[w]))
-			hs_gather_emit(core, set, w);
-	}
+	hs_gather_emit(core, st, set, &names);
 	return HS_G_OK;
 }
 
@@ -163,7 +183,7 @@ static enum hs_gather hs_gather_set(struct hs_core *core, struct hs_shard *sh, u
 			hs_gather_hold(core, sh, c->set, (u16)c->way, ov);
 		if (!hs_bit(st->pending, c->way))
 			continue;
-		ret = hs_gather_block(core, sh, c->set, (u16)c->way);
+		ret = hs_gather_block(core, sh, st, c->set, (u16)c->way);
 		if (ret != HS_G_OK)
 			return ret;
 	}
@@ -185,7 +205,7 @@ static void hs_gather_set_done(struct hs_core *core, struct hs_shard *sh, struct
 	st->held_gen = sh->held_gen;
 	if (st->nheld)
 		hs_held_push(core, sh, c->set);
-	hs_set_reserve(core, sh, c->set, out);
+	hs_set_reserve(core, sh, st, c->set, out);
 	c->set = HS_NOSET;
 	c->sets_left--;
 }
@@ -251,21 +271,12 @@ static bool hs_gather_shard(struct hs_core *core, struct hs_shard *sh, enum hs_g
 	return done;
 }
 
-static bool hs_shard_has_work(const struct hs_core *core, u32 shard)
-{
-	const struct hs_shard *sh = &core->shards[shard];
-
-	return hs_peek(sh->ready_sets) ||
-	       ((hs_peek(sh->hold[0]) || hs_peek(sh->hold[1])) &&
-		hs_peek(sh->held_gen) != hs_peek(core->held_gen));
-}
-
 /* On to the next shard with work from c->shard on, or to the end of the round. */
 static enum hs_step_result hs_gather_next(struct hs_core *core)
 {
 	struct hs_commit *c = &core->commit;
 
-	while (c->shard < core->nr_shards && !hs_shard_has_work(core, c->shard))
+	while (c->shard < core->nr_shards && !c->all_shards && !hs_peek(core->shards[c->shard].ready_sets))
 		c->shard++;
 	if (c->shard < core->nr_shards)
 		return hs_commit_go(core, C_GATHER, (s32)c->shard);
@@ -422,13 +433,15 @@ static enum hs_step_result hs_commit_io_ended(struct hs_core *core, u8 was)
 
 /* ---- apply ------------------------------------------------------------------------------------------------ */
 
-static void hs_apply_record(struct hs_core *core, struct hs_shard *sh, u32 slot, u8 state)
+static u32 hs_apply_record(struct hs_core *core, struct hs_shard *sh, const u8 *buf)
 {
-	u32 set = slot >> core->geo.assoc_shift;
-	u16 way = (u16)(slot & (hs_assoc(&core->geo) - 1));
+	struct hs_record rec;
+	u32 bytes = hs_record_peek(buf, &core->geo, &rec), set = rec.slot >> core->geo.assoc_shift;
 
-	hs_assert(hs_state(core, hs_set_at(core, set))[way] & HS_S_IN_TX);
-	hs_slot_taken(core, sh, set, way, (enum hs_dstate)state);
+	hs_slot_committed(core, sh, set, (u16)(rec.slot & (hs_assoc(&core->geo) - 1)), (enum hs_dstate)rec.state);
+	if (rec.prev != HS_NIL)
+		hs_slot_committed(core, sh, set, rec.prev, HS_D_NONE);
+	return bytes;
 }
 
 static enum hs_step_result hs_commit_apply(struct hs_core *core)
@@ -436,17 +449,12 @@ static enum hs_step_result hs_commit_apply(struct hs_core *core)
 	struct hs_commit *c = &core->commit;
 	u32 budget = HS_STEP_BUDGET;
 
-	for (; c->left && budget; budget--) {
-		u32 slot, shard, bytes;
-		u8 state;
+	for (; c->left && budget; budget--, c->left--) {
+		u32 slot = hs_record_slot(c->buf + c->off), shard = hs_set_shard(core, slot >> core->geo.assoc_shift);
 
-		bytes = hs_record_peek(c->buf + c->off, &core->geo, &slot, &state);
-		shard = hs_set_shard(core, slot >> core->geo.assoc_shift);
 		if ((s32)shard != c->req.domain)
 			return hs_commit_go(core, C_APPLY, (s32)shard);
-		hs_apply_record(core, &core->shards[shard], slot, state);
-		c->off += bytes;
-		c->left--;
+		c->off += hs_apply_record(core, &core->shards[shard], c->buf + c->off);
 	}
 	if (c->left)
 		return HS_AGAIN;
@@ -476,11 +484,12 @@ static enum hs_step_result hs_commit_mark(struct hs_core *core, struct hs_out *o
 	u32 budget = 8 * HS_STEP_BUDGET;
 
 	for (; c->left && budget; budget--, c->left--) {
-		u32 slot;
-		u8 state;
+		struct hs_record rec;
 
-		c->off += hs_record_peek(c->buf + c->off, &core->geo, &slot, &state);
-		hs_bit_set(core->udirty, slot / core->geo.entries_per_unit);
+		c->off += hs_record_peek(c->buf + c->off, &core->geo, &rec);
+		hs_bit_set(core->udirty, rec.slot / core->geo.entries_per_unit);
+		if (rec.prev != HS_NIL)
+			hs_bit_set(core->udirty, hs_record_prev(&core->geo, &rec) / core->geo.entries_per_unit);
 	}
 	if (c->left)
 		return HS_AGAIN;
@@ -514,10 +523,14 @@ static enum hs_step_result hs_commit_confirmed(struct hs_core *core, struct hs_o
 static enum hs_step_result hs_commit_start(struct hs_core *core)
 {
 	struct hs_commit *c = &core->commit;
+	u32 held_gen = hs_peek(core->held_gen);
 
 	core->journal.round++;
 	c->shard = 0;
 	c->in_shard = false;
+	/* After an origin FLUSH those with slots on hold have work too. */
+	c->all_shards = c->held_gen != held_gen;
+	c->held_gen = held_gen;
 	hs_commit_reset(core);
 	return hs_gather_next(core);
 }

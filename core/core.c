@@ -177,6 +177,8 @@ struct hs_core *hs_core_init(void *mem, const struct hs_sb *sb, const struct hs_
 	core->block_mask = hs_block_sectors(&core->geo) - 1;
 	core->data_sector = core->geo.data_offset >> HS_SECTOR_SHIFT;
 	core->reserve = (u32)hs_max(2, hs_assoc(&core->geo) / 16);
+	core->reserve_low = core->reserve - core->reserve / 4;
+	core->dirty_high = hs_assoc(&core->geo) - hs_assoc(&core->geo) / 4;
 	core->crc_seed = hs_seed(sb);
 	core->now = opts->now;
 	/* After a process was killed, what it wrote to the origin need not be durable. */
@@ -291,10 +293,15 @@ static void hs_counters_add(struct hs_counters *sum, const struct hs_counters *n
 
 void hs_core_count(struct hs_core *core, s32 domain, struct hs_counters *sum)
 {
-	if (domain == hs_journal_domain(core))
+	const struct hs_shard *sh = &core->shards[domain];
+
+	if (domain == hs_journal_domain(core)) {
 		hs_counters_add(sum, &core->journal.n);
-	else
-		hs_counters_add(sum, &core->shards[domain].n);
+		return;
+	}
+	hs_counters_add(sum, &sh->n);
+	sum->dirty += sh->dirty_now;
+	sum->lost += sh->lost_now;
 }
 
 void hs_core_recount(struct hs_core *core, s32 domain, struct hs_counters *sum)

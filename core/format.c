@@ -177,45 +177,25 @@ int hs_unit_open(const u8 *page, const struct hs_sb *sb, u32 index, u32 copy,
 	return 0;
 }
 
-u32 hs_record_put(u8 *buf, const struct hs_geometry *geo, const struct hs_record *rec,
-		  const u32 *crcs)
-{
-	u32 i;
-
-	buf[0] = rec->kind;
-	hs_put(buf + 1, rec->slot, 4);
-	buf[5] = rec->state;
-	if (rec->kind == HS_REC_STATE)
-		return HS_REC_STATE_BYTES;
-	hs_put_block(buf + 6, rec->block);
-	if (!geo->checksums)
-		return HS_REC_NAME_BYTES;
-	for (i = 0; i < geo->units_per_block; i++)
-		hs_put(buf + HS_REC_NAME_BYTES + 4 * i, crcs[i], 4);
-	return HS_REC_NAME_BYTES + 4 * geo->units_per_block;
-}
-
 u32 hs_record_get(const u8 *buf, u32 left, const struct hs_geometry *geo, struct hs_record *rec)
 {
 	u32 bytes;
 
-	if (left < HS_REC_STATE_BYTES)
-		return 0;
 	memset(rec, 0, sizeof(*rec));
-	rec->kind = buf[0];
-	rec->slot = (u32)hs_get(buf + 1, 4);
-	rec->state = buf[5];
-	if (rec->slot >= geo->nr_slots || rec->state >= HS_D_COUNT)
+	if (left < HS_REC_STATE_BYTES || (buf[0] != HS_REC_STATE && buf[0] != HS_REC_NAME) ||
+	    (buf[0] == HS_REC_NAME && left < HS_REC_NAME_BYTES))
+		return 0;
+	bytes = hs_record_peek(buf, geo, rec);
+	if (left < bytes || rec->slot >= geo->nr_slots || rec->state >= HS_D_COUNT)
 		return 0;
 	if (rec->kind == HS_REC_STATE)
-		return HS_REC_STATE_BYTES;
-	bytes = HS_REC_NAME_BYTES + (geo->checksums ? 4 * geo->units_per_block : 0);
-	if (rec->kind != HS_REC_NAME || left < bytes || rec->state == HS_D_NONE)
-		return 0;
-	rec->block = hs_get_block(buf + 6);
-	if (rec->block >= geo->nr_blocks)
-		return 0;
+		return bytes;
+	rec->block = hs_get_block(buf + 8);
 	rec->crcs = geo->checksums ? buf + HS_REC_NAME_BYTES : NULL;
+	if (rec->state == HS_D_NONE || rec->block >= geo->nr_blocks ||
+	    (rec->prev != HS_REC_NO_PREV &&
+	     (rec->prev >= hs_assoc(geo) || hs_record_prev(geo, rec) == rec->slot)))
+		return 0;
 	return bytes;
 }
 

@@ -134,19 +134,22 @@ static inline u8 *hs_unit_entry(u8 *page, const struct hs_geometry *geo, u32 i)
 #define HS_TX_HEADER		64u
 
 /*
- * Records, packed one after another:
- *   NAME   kind 1, slot 4, state 1, block 5, CRC 4 for each 4 KiB (with checksums)
- *   STATE  kind 1, slot 4, state 1          the slot keeps its block and CRCs; NONE drops the name
+ * Records, packed one after another, at most one a block in a transaction:
+ *   NAME   kind 1, state 1, slot 4, prev 2, block 5, CRC 4 for each 4 KiB (with checksums)
+ *          the slot gets the block's name; way prev of the same set, unless 0xffff, loses it
+ *   STATE  kind 1, state 1, slot 4          the slot keeps its block and CRCs; NONE drops the name
  */
 enum hs_record_kind {
 	HS_REC_NAME = 1,
 	HS_REC_STATE = 2,
 };
 #define HS_REC_STATE_BYTES	6u
-#define HS_REC_NAME_BYTES	11u
+#define HS_REC_NAME_BYTES	13u
+#define HS_REC_NO_PREV		0xffffu
 
 struct hs_record {
 	u8 kind, state;
+	u16 prev;		/* NAME; else HS_REC_NO_PREV */
 	u32 slot;
 	u64 block;		/* NAME */
 	const u8 *crcs;		/* NAME: units_per_block times 4 bytes; NULL without checksums */
@@ -161,19 +164,48 @@ struct hs_tx_info {
 };
 
 /* Appends a record at buf; returns its bytes. crcs: host order, or NULL. */
-u32 hs_record_put(u8 *buf, const struct hs_geometry *geo, const struct hs_record *rec,
-		  const u32 *crcs);
+static inline u32 hs_record_put(u8 *buf, const struct hs_geometry *geo, const struct hs_record *rec,
+				const u32 *crcs)
+{
+	u32 i, units = geo->checksums ? geo->units_per_block : 0;
+
+	buf[0] = rec->kind;
+	buf[1] = rec->state;
+	hs_put(buf + 2, rec->slot, 4);
+	if (rec->kind == HS_REC_STATE)
+		return HS_REC_STATE_BYTES;
+	hs_put(buf + 6, rec->prev, 2);
+	hs_put_block(buf + 8, rec->block);
+	for (i = 0; i < units; i++)
+		hs_put(buf + HS_REC_NAME_BYTES + 4 * i, crcs[i], 4);
+	return HS_REC_NAME_BYTES + 4 * units;
+}
+
 /* Reads the record at buf, with `left` bytes there. Returns its bytes, or 0 if it is malformed. */
 u32 hs_record_get(const u8 *buf, u32 left, const struct hs_geometry *geo, struct hs_record *rec);
 
-/* Of a record that hs_record_put made: its slot and state only. Returns its bytes. */
-static inline u32 hs_record_peek(const u8 *buf, const struct hs_geometry *geo, u32 *slot, u8 *state)
+/* Of a record that is known to be well formed: all but block and CRCs. Returns its bytes. */
+static inline u32 hs_record_peek(const u8 *buf, const struct hs_geometry *geo, struct hs_record *rec)
 {
-	*slot = (u32)hs_get(buf + 1, 4);
-	*state = buf[5];
-	if (buf[0] == HS_REC_STATE)
+	rec->kind = buf[0];
+	rec->state = buf[1];
+	rec->slot = (u32)hs_get(buf + 2, 4);
+	rec->prev = HS_REC_NO_PREV;
+	if (rec->kind == HS_REC_STATE)
 		return HS_REC_STATE_BYTES;
+	rec->prev = (u16)hs_get(buf + 6, 2);
 	return HS_REC_NAME_BYTES + (geo->checksums ? 4 * geo->units_per_block : 0);
+}
+
+static inline u32 hs_record_slot(const u8 *buf)
+{
+	return (u32)hs_get(buf + 2, 4);
+}
+
+/* The slot that loses its name. */
+static inline u32 hs_record_prev(const struct hs_geometry *geo, const struct hs_record *rec)
+{
+	return (rec->slot & ~(hs_assoc(geo) - 1)) + rec->prev;
 }
 
 static inline u32 hs_tx_pages(u32 bytes)

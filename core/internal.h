@@ -190,6 +190,8 @@ struct hs_commit {
 	u32 set, way;			/* HS_NOSET: take the next from the queue */
 	u32 off, left;			/* apply, mark: next record, records left */
 	bool in_shard, more;			/* gather goes on after this transaction */
+	bool all_shards;			/* this round visits even those with nothing ready */
+	u32 held_gen;				/* as the last round began */
 	bool look_held;				/* at the set's slots on hold: there was a verdict */
 	bool flush_first;			/* names data that recovery cannot verify */
 	bool unconfirmed;			/* the confirm record could not be written */
@@ -294,6 +296,8 @@ struct hs_core {
 	struct hs_shard *shards;
 	u32 nr_shards, shard_shift;	/* set >> shard_shift is its shard */
 	u32 reserve;			/* free slots a set keeps */
+	u32 reserve_low;		/* with less than that a commit comes early */
+	u32 dirty_high;			/* dirty slots of a set that bring write-back to it */
 	u32 block_mask;			/* sectors of a block, less one */
 	u64 data_sector;		/* of slot 0 */
 	u32 crc_seed;
@@ -327,6 +331,23 @@ struct hs_core {
 	struct hs_open open;
 	struct hs_stop stop;
 };
+
+/* ---- bits -------------------------------------------------------------------------------------- */
+
+static inline bool hs_bit(const u64 *map, u32 i)
+{
+	return map[i >> 6] >> (i & 63) & 1;
+}
+
+static inline void hs_bit_set(u64 *map, u32 i)
+{
+	map[i >> 6] |= 1ull << (i & 63);
+}
+
+static inline void hs_bit_clear(u64 *map, u32 i)
+{
+	map[i >> 6] &= ~(1ull << (i & 63));
+}
 
 /* ---- small accessors ----------------------------------------------------------------------------- */
 
@@ -427,13 +448,27 @@ static inline u16 hs_set_find(const struct hs_core *core, const struct hs_set *s
 	return way;
 }
 
-void hs_set_index(const struct hs_core *core, struct hs_set *s, u16 way, u64 block);
+static inline void hs_set_index(const struct hs_core *core, struct hs_set *s, u16 way, u64 block)
+{
+	u16 *head = &hs_bucket(core, s)[hs_index_hash(core, block)];
+
+	hs_tag_lo(core, s)[way] = (u32)block;
+	hs_tag_hi(core, s)[way] = (u8)(block >> 32);
+	hs_chain(core, s)[way] = *head;
+	*head = way;
+}
 void hs_set_unindex(const struct hs_core *core, struct hs_set *s, u16 way);
 
 /* ---- queue.c: queues of sets ----------------------------------------------------------------------- */
 
 void hs_setq_init(struct hs_setq *q);
-void hs_ready_push(const struct hs_core *core, struct hs_shard *sh, u32 set);
+enum hs_q { HS_Q_READY, HS_Q_HELD, HS_Q_URGENT };
+void hs_ready_add(const struct hs_core *core, struct hs_shard *sh, u32 set);
+static inline void hs_ready_push(const struct hs_core *core, struct hs_shard *sh, u32 set)
+{
+	if (!(hs_set_at(core, set)->queued & (1u << HS_Q_READY)))
+		hs_ready_add(core, sh, set);
+}
 u32 hs_ready_pop(const struct hs_core *core, struct hs_shard *sh);	/* HS_NOSET: empty */
 void hs_held_push(const struct hs_core *core, struct hs_shard *sh, u32 set);
 /* At most `most` of them become ready; returns how many. */
@@ -451,15 +486,35 @@ static inline enum hs_dstate hs_slot_desired(u16 s)
 	return hs_cur(s) == HS_CLEAN && !(s & HS_S_HOLD) ? HS_D_CLEAN : HS_D_NONE;
 }
 
-/* The one place that changes a state: keeps gauges, policy lists, pending bits; frees what can be freed. */
+/* Does a commit have to change the durable map for it? */
+static inline bool hs_slot_wants(u16 s)
+{
+	return !(s & HS_S_IN_TX) && hs_slot_desired(s) != hs_dur(s);
+}
+
+/* Any change of state: keeps gauges, policy lists, pending bits; frees what can be freed. */
 void hs_slot_change(struct hs_core *core, struct hs_shard *sh, u32 set, u16 way, u16 to);
-/* A transaction takes the slot up, and has made its state durable. */
-void hs_slot_take(struct hs_core *core, u32 set, u16 way);
-void hs_slot_taken(struct hs_core *core, struct hs_shard *sh, u32 set, u16 way, enum hs_dstate dur);
+/* A transaction takes the slot up ... */
+static inline void hs_slot_take(struct hs_core *core, struct hs_set *st, u16 way)
+{
+	hs_state(core, st)[way] |= HS_S_IN_TX;
+	hs_bit_clear(st->pending, way);
+}
+/* ... and has made that state durable. */
+void hs_slot_committed(struct hs_core *core, struct hs_shard *sh, u32 set, u16 way, enum hs_dstate dur);
 /* Takes a free slot for the block (FILL, indexed) and keeps the set's reserve up; HS_NIL if there is none.
  * foreground writers may use the last of the reserve, fills may not. */
 u16 hs_slot_alloc(struct hs_core *core, struct hs_shard *sh, u32 set, u64 block, bool fill,
 		  struct hs_out *out);
+/* Takes the first free slot, `way`, for the block. */
+static inline void hs_slot_pop(struct hs_core *core, struct hs_shard *sh, struct hs_set *st, u16 way, u64 block)
+{
+	st->free_head = hs_next(core, st)[way];
+	st->nfree--;
+	sh->n.free--;
+	hs_set_index(core, st, way, block);
+	hs_state(core, st)[way] = HS_FILL;
+}
 void hs_slot_retire(struct hs_core *core, struct hs_shard *sh, u32 set, u16 way);
 /* A FILL or INPLACE slot's data are there: it becomes the block's current one; an old one retires. */
 void hs_slot_arrive(struct hs_core *core, struct hs_shard *sh, u32 set, u16 way, u16 old,
@@ -472,7 +527,14 @@ static inline void hs_slot_release(struct hs_core *core, struct hs_shard *sh, u3
 		hs_slot_reclaim(core, sh, set, way);
 }
 /* Retires clean slots until the set's reserve is met, or asks for write-back. */
-void hs_set_reserve(struct hs_core *core, struct hs_shard *sh, u32 set, struct hs_out *out);
+void hs_set_restock(struct hs_core *core, struct hs_shard *sh, u32 set, struct hs_out *out);
+static inline void hs_set_reserve(struct hs_core *core, struct hs_shard *sh, const struct hs_set *st, u32 set,
+				  struct hs_out *out)
+{
+	if (unlikely(st->nfree + st->nretired < core->reserve || st->nfree < core->reserve_low ||
+		     st->ndirty > core->dirty_high))
+		hs_set_restock(core, sh, set, out);
+}
 /* Load: a slot as the durable map has it. */
 void hs_slot_load(struct hs_core *core, struct hs_shard *sh, u32 set, u16 way, enum hs_dstate dur);
 
@@ -494,8 +556,14 @@ bool hs_lock_enter(struct hs_shard *sh, const struct hs_core *core, struct hs_re
 void hs_lock_leave(struct hs_shard *sh, const struct hs_core *core, struct hs_req *req,
 		   struct hs_out *out);
 /* Is the slot in use by a request in flight? */
-bool hs_lock_slot_used(const struct hs_shard *sh, const struct hs_core *core, u64 block, u32 set,
-		       u16 way);
+bool hs_lock_bucket_uses(const struct hs_list *bucket, u32 set, u16 way);
+static inline bool hs_lock_slot_used(const struct hs_shard *sh, const struct hs_core *core, u64 block, u32 set,
+				     u16 way)
+{
+	const struct hs_list *bucket = hs_lock_bucket(sh, core, block);
+
+	return !hs_list_empty(bucket) && hs_lock_bucket_uses(bucket, set, way);
+}
 
 /* ---- wait.c: parked requests; the shard's domain ---------------------------------------------------- */
 
@@ -646,7 +714,7 @@ u64 hs_sum_directs(const struct hs_core *core);
 u64 hs_sum_hold(const struct hs_core *core, u32 phase);
 bool hs_any_ready(const struct hs_core *core);
 
-/* ---- private request flags, and bits ------------------------------------------------------------------------------------------- */
+/* ---- private request flags ------------------------------------------------------------------------------------------- */
 
 #define HS_P_COUNTED		(1u << 16)	/* hit or miss has been counted */
 #define HS_P_WANT_CLEAN		(1u << 17)	/* parked until its block has been written back */
@@ -656,20 +724,5 @@ bool hs_any_ready(const struct hs_core *core);
 #define HS_P_COPY		(1u << 21)	/* write-through: the block buffer holds the base of a copy */
 #define HS_P_UNREAD		(1u << 23)	/* part of what is to be copied gave a read error */
 #define HS_P_OWED_ERROR		(1u << 22)	/* FLUSH: tells of an origin FLUSH that failed before */
-
-static inline bool hs_bit(const u64 *map, u32 i)
-{
-	return map[i >> 6] >> (i & 63) & 1;
-}
-
-static inline void hs_bit_set(u64 *map, u32 i)
-{
-	map[i >> 6] |= 1ull << (i & 63);
-}
-
-static inline void hs_bit_clear(u64 *map, u32 i)
-{
-	map[i >> 6] &= ~(1ull << (i & 63));
-}
 
 #endif

@@ -68,10 +68,9 @@ void hs_lock_leave(struct hs_shard *sh, const struct hs_core *core, struct hs_re
 	}
 }
 
-bool hs_lock_slot_used(const struct hs_shard *sh, const struct hs_core *core, u64 block, u32 set,
-		       u16 way)
+bool hs_lock_bucket_uses(const struct hs_list *bucket, u32 set, u16 way)
 {
-	const struct hs_list *bucket = hs_lock_bucket(sh, core, block), *l;
+	const struct hs_list *l;
 
 	hs_list_for_each(l, bucket) {
 		const struct hs_req *r = hs_list_entry(l, struct hs_req, bucket);

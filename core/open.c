@@ -183,27 +183,39 @@ static enum hs_step_result hs_open_units_read(struct hs_core *core)
 
 /* ---- journal ------------------------------------------------------------------------------------------------ */
 
+/* Has the slot's table unit this transaction in it already? If not, the unit is dirty now. */
+static bool hs_open_is_news(struct hs_core *core, const struct hs_tx_info *tx, u32 slot)
+{
+	u32 unit = slot / core->geo.entries_per_unit;
+
+	if (tx->seq <= core->unit_seq[unit])
+		return false;
+	hs_bit_set(core->udirty, unit);
+	return true;
+}
+
+static void hs_raw_state(struct hs_core *core, u32 slot, enum hs_dstate dur)
+{
+	struct hs_set *st = hs_set_at(core, slot >> core->geo.assoc_shift);
+
+	hs_state(core, st)[slot & (hs_assoc(&core->geo) - 1)] = hs_with_dur(0, dur);
+}
+
 static void hs_open_apply(struct hs_core *core, const u8 *buf, const struct hs_tx_info *tx)
 {
 	u32 off = HS_TX_HEADER, i;
 	struct hs_record rec;
 
 	for (i = 0; i < tx->records; i++) {
-		u32 unit;
-
 		off += hs_record_get(buf + off, tx->bytes - off, &core->geo, &rec);
-		unit = rec.slot / core->geo.entries_per_unit;
-		if (tx->seq <= core->unit_seq[unit])
+		if (rec.prev != HS_REC_NO_PREV && hs_open_is_news(core, tx, hs_record_prev(&core->geo, &rec)))
+			hs_raw_state(core, hs_record_prev(&core->geo, &rec), HS_D_NONE);
+		if (!hs_open_is_news(core, tx, rec.slot))
 			continue;
-		hs_bit_set(core->udirty, unit);
-		if (rec.kind == HS_REC_NAME) {
+		if (rec.kind == HS_REC_NAME)
 			hs_raw_put(core, rec.slot, (enum hs_dstate)rec.state, rec.block, rec.crcs);
-		} else {
-			struct hs_set *st = hs_set_at(core, rec.slot >> core->geo.assoc_shift);
-			u32 way = rec.slot & (hs_assoc(&core->geo) - 1);
-
-			hs_state(core, st)[way] = hs_with_dur(0, (enum hs_dstate)rec.state);
-		}
+		else
+			hs_raw_state(core, rec.slot, (enum hs_dstate)rec.state);
 	}
 	core->open.report.transactions++;
 }

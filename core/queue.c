@@ -15,8 +15,6 @@ void hs_setq_init(struct hs_setq *q)
 }
 
 /* One body for the three queues; `which` names link, flag and queue. */
-enum hs_q { HS_Q_READY, HS_Q_HELD, HS_Q_URGENT };
-
 static void hs_q_push(const struct hs_core *core, struct hs_setq *q, enum hs_q which, u32 set)
 {
 	struct hs_set *st = hs_set_at(core, set);
@@ -45,7 +43,7 @@ static u32 hs_q_pop(const struct hs_core *core, struct hs_setq *q, enum hs_q whi
 	return set;
 }
 
-void hs_ready_push(const struct hs_core *core, struct hs_shard *sh, u32 set)
+void hs_ready_add(const struct hs_core *core, struct hs_shard *sh, u32 set)
 {
 	hs_q_push(core, &sh->ready, HS_Q_READY, set);
 	hs_poke(sh->ready_sets, sh->ready.count);

@@ -47,16 +47,6 @@ void hs_set_init(const struct hs_core *core, struct hs_set *s)
 	core->policy->init(core, s);
 }
 
-void hs_set_index(const struct hs_core *core, struct hs_set *s, u16 way, u64 block)
-{
-	u16 *head = &hs_bucket(core, s)[hs_index_hash(core, block)];
-
-	hs_tag_lo(core, s)[way] = (u32)block;
-	hs_tag_hi(core, s)[way] = (u8)(block >> 32);
-	hs_chain(core, s)[way] = *head;
-	*head = way;
-}
-
 void hs_set_unindex(const struct hs_core *core, struct hs_set *s, u16 way)
 {
 	u16 *link = &hs_bucket(core, s)[hs_index_hash(core, hs_tag(core, s, way))];

@@ -10,14 +10,14 @@
  * only while no durable map names the slot. So whatever the durable map names stays as it was (R1), and
  * RETIRED becomes FREE only when no durable map, transaction, write-back or request knows the slot.
  *
- * Every change of state goes through hs_slot_change, or hs_slot_take and hs_slot_taken, which keep the gauges, the policy's lists and the
- * pending and held bits ("a commit has something to do here", now or after an origin FLUSH) in step with it.
+ * Every change of state goes through the functions here, which keep the gauges, the policy's lists and the pending
+ * and held bits ("a commit has something to do here", now or after an origin FLUSH) in step with it.
  */
 #include "core/internal.h"
 
 enum { HS_L_NONE, HS_L_CLEAN, HS_L_DIRTY };
 
-static u32 hs_slot_list(u16 s)
+static inline u32 hs_slot_list(u16 s)
 {
 	if (hs_cur(s) == HS_CLEAN)
 		return HS_L_CLEAN;
@@ -27,55 +27,83 @@ static u32 hs_slot_list(u16 s)
 	return HS_L_NONE;
 }
 
-static bool hs_slot_unnamed(u16 s)
+static inline bool hs_slot_unnamed(u16 s)
 {
 	return hs_cur_dirty(hs_cur(s)) && hs_dur(s) == HS_D_NONE;
 }
 
-static void hs_slot_gauges(struct hs_shard *sh, struct hs_set *set, u16 s, int sign)
-{
-	enum hs_cur cur = hs_cur(s);
+/* ---- gauges --------------------------------------------------------------------------------------------- */
 
-	if (cur == HS_FREE) {
-		sh->n.free += (u64)(s64)sign;
-		return;
-	}
-	if (cur == HS_RETIRED) {
-		sh->n.retired += (u64)(s64)sign;
-		set->nretired = (u16)(set->nretired + sign);
-	}
-	if (hs_cur_named(cur))
-		sh->n.used += (u64)(s64)sign;
-	if (hs_cur_dirty(cur)) {
-		sh->n.dirty += (u64)(s64)sign;
-		hs_poke(sh->dirty_now, sh->dirty_now + (u32)sign);
-		if (cur != HS_WRITTEN)
-			set->ndirty = (u16)(set->ndirty + sign);
-		if (s & HS_S_LOST) {
-			sh->n.lost += (u64)(s64)sign;
-			hs_poke(sh->lost_now, sh->lost_now + (u32)sign);
-		}
-	}
-	if (hs_slot_unnamed(s))
-		hs_poke(sh->unnamed, sh->unnamed + (u32)sign);
-	if (s & HS_S_HOLD)
-		hs_poke(sh->hold[!!(s & HS_S_PHASE)], sh->hold[!!(s & HS_S_PHASE)] + (u32)sign);
+/* Which gauges count a slot in that state. */
+#define HS_G_FREE	1u
+#define HS_G_RETIRED	2u
+#define HS_G_USED	4u
+#define HS_G_DIRTY	8u
+#define HS_G_WORK	16u	/* for write-back */
+
+static const u8 hs_gauges_of[8] = {
+	[HS_FREE] = HS_G_FREE,
+	[HS_FILL] = 0,
+	[HS_RETIRED] = HS_G_RETIRED,
+	[HS_CLEAN] = HS_G_USED,
+	[HS_DIRTY] = HS_G_USED | HS_G_DIRTY | HS_G_WORK,
+	[HS_WRITTEN] = HS_G_USED | HS_G_DIRTY,
+	[HS_INPLACE] = HS_G_USED | HS_G_DIRTY | HS_G_WORK,
+};
+
+static inline u64 hs_one(bool up)
+{
+	return up ? 1 : ~0ull;
 }
 
-static void hs_slot_pending(struct hs_core *core, struct hs_shard *sh, struct hs_set *st, u32 set, u16 way,
-			    u16 s)
+static void hs_gauges_cur(struct hs_shard *sh, struct hs_set *st, u32 was, u32 is)
 {
-	bool take = !(s & HS_S_IN_TX) && hs_slot_desired(s) != hs_dur(s), hold = s & HS_S_HOLD;
+	u32 differ = was ^ is;
 
-	if (hold && !hs_bit(hs_held(core, st), way)) {
-		hs_bit_set(hs_held(core, st), way);
-		st->nheld++;
-		hs_held_push(core, sh, set);
-	} else if (!hold && hs_bit(hs_held(core, st), way)) {
-		hs_bit_clear(hs_held(core, st), way);
-		st->nheld--;
+	if (differ & HS_G_FREE)
+		sh->n.free += hs_one(is & HS_G_FREE);
+	if (differ & HS_G_RETIRED) {
+		sh->n.retired += hs_one(is & HS_G_RETIRED);
+		st->nretired = (u16)(st->nretired + hs_one(is & HS_G_RETIRED));
 	}
-	if (take) {
+	if (differ & HS_G_USED)
+		sh->n.used += hs_one(is & HS_G_USED);
+	if (differ & HS_G_DIRTY)
+		hs_poke(sh->dirty_now, sh->dirty_now + (u32)hs_one(is & HS_G_DIRTY));
+	if (differ & HS_G_WORK)
+		st->ndirty = (u16)(st->ndirty + hs_one(is & HS_G_WORK));
+}
+
+static bool hs_slot_is_lost(u16 s)
+{
+	return hs_cur_dirty(hs_cur(s)) && (s & HS_S_LOST);
+}
+
+static void hs_gauges_hold(struct hs_shard *sh, u16 s, bool up)
+{
+	if (s & HS_S_HOLD)
+		hs_poke(sh->hold[!!(s & HS_S_PHASE)], sh->hold[!!(s & HS_S_PHASE)] + (u32)hs_one(up));
+}
+
+static void hs_gauges(struct hs_shard *sh, struct hs_set *st, u16 from, u16 to)
+{
+	hs_gauges_cur(sh, st, hs_gauges_of[hs_cur(from)], hs_gauges_of[hs_cur(to)]);
+	if (hs_slot_is_lost(from) != hs_slot_is_lost(to))
+		hs_poke(sh->lost_now, sh->lost_now + (u32)hs_one(hs_slot_is_lost(to)));
+	if (hs_slot_unnamed(from) != hs_slot_unnamed(to))
+		hs_poke(sh->unnamed, sh->unnamed + (u32)hs_one(hs_slot_unnamed(to)));
+	if ((from ^ to) & (HS_S_HOLD | HS_S_PHASE)) {
+		hs_gauges_hold(sh, from, false);
+		hs_gauges_hold(sh, to, true);
+	}
+}
+
+/* ---- changes -------------------------------------------------------------------------------------------- */
+
+static inline void hs_slot_pending(struct hs_core *core, struct hs_shard *sh, struct hs_set *st, u32 set, u16 way,
+				   u16 s)
+{
+	if (hs_slot_wants(s)) {
 		hs_bit_set(st->pending, way);
 		hs_ready_push(core, sh, set);
 	} else {
@@ -83,17 +111,29 @@ static void hs_slot_pending(struct hs_core *core, struct hs_shard *sh, struct hs
 	}
 }
 
-static bool hs_slot_freeable(struct hs_core *core, struct hs_shard *sh, u32 set, u16 way, u16 s)
+static void hs_slot_held(struct hs_core *core, struct hs_shard *sh, struct hs_set *st, u32 set, u16 way, u16 s)
 {
-	return hs_cur(s) == HS_RETIRED && hs_dur(s) == HS_D_NONE && !(s & (HS_S_IN_TX | HS_S_WB)) &&
-	       !hs_lock_slot_used(sh, core, hs_tag(core, hs_set_at(core, set), way), set, way);
+	if (s & HS_S_HOLD) {
+		hs_bit_set(hs_held(core, st), way);
+		st->nheld++;
+		hs_held_push(core, sh, set);
+	} else {
+		hs_bit_clear(hs_held(core, st), way);
+		st->nheld--;
+	}
 }
 
-static void hs_slot_free(struct hs_core *core, struct hs_shard *sh, u32 set, u16 way)
+static inline bool hs_slot_freeable(struct hs_core *core, struct hs_shard *sh, struct hs_set *st, u32 set, u16 way,
+				    u16 s)
 {
-	struct hs_set *st = hs_set_at(core, set);
+	return (s & (HS_S_CUR | HS_S_DUR | HS_S_IN_TX | HS_S_WB)) == HS_RETIRED &&
+	       !hs_lock_slot_used(sh, core, hs_tag(core, st, way), set, way);
+}
 
-	hs_slot_gauges(sh, st, hs_state(core, st)[way], -1);
+static void hs_slot_free(struct hs_core *core, struct hs_shard *sh, struct hs_set *st, u16 way)
+{
+	sh->n.retired--;
+	st->nretired--;
 	hs_set_unindex(core, st, way);
 	hs_state(core, st)[way] = HS_FREE;
 	hs_next(core, st)[way] = st->free_head;
@@ -104,7 +144,7 @@ static void hs_slot_free(struct hs_core *core, struct hs_shard *sh, u32 set, u16
 }
 
 /* May a parked request (or a parked gather) be waiting for this change? Slots that become free wake apart. */
-static bool hs_slot_awaited(u16 from, u16 to)
+static inline bool hs_slot_awaited(u16 from, u16 to)
 {
 	return ((from ^ to) & (HS_S_DUR | HS_S_LOST)) || (from & ~to & (HS_S_IN_TX | HS_S_WB)) ||
 	       hs_cur(from) == HS_INPLACE || hs_cur(from) == HS_WRITTEN || hs_cur(to) == HS_WRITTEN;
@@ -122,37 +162,31 @@ void hs_slot_change(struct hs_core *core, struct hs_shard *sh, u32 set, u16 way,
 		if (new)
 			core->policy->insert(core, st, way, new == HS_L_DIRTY);
 	}
-	hs_slot_gauges(sh, st, from, -1);
-	hs_slot_gauges(sh, st, to, 1);
+	hs_gauges(sh, st, from, to);
 	hs_state(core, st)[way] = to;
+	if ((from ^ to) & HS_S_HOLD)
+		hs_slot_held(core, sh, st, set, way, to);
 	hs_slot_pending(core, sh, st, set, way, to);
 	sh->wake |= hs_slot_awaited(from, to);
-	if (hs_slot_freeable(core, sh, set, way, to))
-		hs_slot_free(core, sh, set, way);
+	if (hs_slot_freeable(core, sh, st, set, way, to))
+		hs_slot_free(core, sh, st, way);
 }
 
-/* The two changes that a commit makes leave cur and its flags alone: no list, and but one gauge, follows. */
-void hs_slot_take(struct hs_core *core, u32 set, u16 way)
-{
-	struct hs_set *st = hs_set_at(core, set);
-
-	hs_state(core, st)[way] |= HS_S_IN_TX;
-	hs_bit_clear(st->pending, way);
-}
-
-void hs_slot_taken(struct hs_core *core, struct hs_shard *sh, u32 set, u16 way, enum hs_dstate dur)
+/* What a commit changes leaves cur and its flags alone: no list, and but one gauge, follows. */
+void hs_slot_committed(struct hs_core *core, struct hs_shard *sh, u32 set, u16 way, enum hs_dstate dur)
 {
 	struct hs_set *st = hs_set_at(core, set);
 	u16 from = hs_state(core, st)[way], to = (u16)(hs_with_dur(from, dur) & ~HS_S_IN_TX);
 
+	hs_assert(from & HS_S_IN_TX);
 	if (hs_slot_unnamed(from) != hs_slot_unnamed(to))
-		hs_poke(sh->unnamed, sh->unnamed + (hs_slot_unnamed(to) ? 1 : ~0u));
+		hs_poke(sh->unnamed, sh->unnamed + (u32)hs_one(hs_slot_unnamed(to)));
 	hs_state(core, st)[way] = to;
 	sh->wake = true;
-	if (hs_cur(to) != HS_RETIRED || dur != HS_D_NONE)
+	if (hs_slot_wants(to))
 		hs_slot_pending(core, sh, st, set, way, to);
-	else if (hs_slot_freeable(core, sh, set, way, to))
-		hs_slot_free(core, sh, set, way);
+	else if (hs_slot_freeable(core, sh, st, set, way, to))
+		hs_slot_free(core, sh, st, way);
 }
 
 void hs_slot_retire(struct hs_core *core, struct hs_shard *sh, u32 set, u16 way)
@@ -165,19 +199,15 @@ void hs_slot_retire(struct hs_core *core, struct hs_shard *sh, u32 set, u16 way)
 
 void hs_slot_reclaim(struct hs_core *core, struct hs_shard *sh, u32 set, u16 way)
 {
-	u16 s = hs_state(core, hs_set_at(core, set))[way];
+	struct hs_set *st = hs_set_at(core, set);
 
-	if (hs_slot_freeable(core, sh, set, way, s))
-		hs_slot_free(core, sh, set, way);
+	if (hs_slot_freeable(core, sh, st, set, way, hs_state(core, st)[way]))
+		hs_slot_free(core, sh, st, way);
 }
 
-/* Write-back comes to a set once this many of its slots are dirty. */
-static u32 hs_dirty_high(const struct hs_core *core)
-{
-	return hs_assoc(&core->geo) - hs_assoc(&core->geo) / 4;
-}
+/* ---- free slots ----------------------------------------------------------------------------------------- */
 
-void hs_set_reserve(struct hs_core *core, struct hs_shard *sh, u32 set, struct hs_out *out)
+void hs_set_restock(struct hs_core *core, struct hs_shard *sh, u32 set, struct hs_out *out)
 {
 	struct hs_set *st = hs_set_at(core, set);
 	u32 tries;
@@ -190,9 +220,9 @@ void hs_set_reserve(struct hs_core *core, struct hs_shard *sh, u32 set, struct h
 		sh->n.replacements++;
 		hs_slot_retire(core, sh, set, victim);
 	}
-	if (st->nretired && st->nfree < core->reserve - core->reserve / 4)
+	if (st->nretired && st->nfree < core->reserve_low)
 		out->kick |= HS_KICK_COMMIT;
-	if (st->ndirty > hs_dirty_high(core) || st->nfree + st->nretired < core->reserve) {
+	if (st->ndirty > core->dirty_high || st->nfree + st->nretired < core->reserve) {
 		hs_urgent_push(core, sh, set);
 		out->kick |= HS_KICK_WRITEBACK;
 	}
@@ -205,15 +235,11 @@ u16 hs_slot_alloc(struct hs_core *core, struct hs_shard *sh, u32 set, u64 block,
 	u16 way = st->free_head;
 
 	if (way == HS_NIL || (fill && st->nfree <= core->reserve / 2)) {
-		hs_set_reserve(core, sh, set, out);
+		hs_set_restock(core, sh, set, out);
 		return HS_NIL;
 	}
-	st->free_head = hs_next(core, st)[way];
-	st->nfree--;
-	sh->n.free--;
-	hs_set_index(core, st, way, block);
-	hs_state(core, st)[way] = HS_FILL;
-	hs_set_reserve(core, sh, set, out);
+	hs_slot_pop(core, sh, st, way, block);
+	hs_set_reserve(core, sh, st, set, out);
 	return way;
 }
 
@@ -246,10 +272,11 @@ static void hs_slot_supersede(struct hs_core *core, struct hs_shard *sh, u32 set
 	sh->wake |= hs_slot_awaited(was, retired);
 	state[way] = to;
 	state[old] = retired;
-	hs_slot_pending(core, sh, st, set, way, to);
+	hs_bit_set(st->pending, way);
+	hs_ready_push(core, sh, set);
 	hs_slot_pending(core, sh, st, set, old, retired);
-	if (hs_slot_freeable(core, sh, set, old, retired))
-		hs_slot_free(core, sh, set, old);
+	if (hs_slot_freeable(core, sh, st, set, old, retired))
+		hs_slot_free(core, sh, st, old);
 }
 
 void hs_slot_arrive(struct hs_core *core, struct hs_shard *sh, u32 set, u16 way, u16 old,
@@ -261,11 +288,13 @@ void hs_slot_arrive(struct hs_core *core, struct hs_shard *sh, u32 set, u16 way,
 	u16 to = hs_arrive_state(core, from, old == HS_NIL ? from : was, as, lost);
 
 	hs_assert(hs_cur(from) == HS_FILL || hs_cur(from) == HS_INPLACE);
-	if (old != HS_NIL && hs_slot_unnamed(was) && way < st->scan_way && old >= st->scan_way)
-		st->overtaken = true;
-	if (old != HS_NIL && hs_slot_list(was) == HS_L_DIRTY && hs_slot_list(to) == HS_L_DIRTY) {
-		hs_slot_supersede(core, sh, set, way, to, old);
-		return;
+	if (old != HS_NIL) {
+		if (hs_slot_unnamed(was) && way < st->scan_way && old >= st->scan_way)
+			st->overtaken = true;
+		if (hs_slot_list(was) == HS_L_DIRTY && hs_slot_list(to) == HS_L_DIRTY && hs_cur(from) == HS_FILL) {
+			hs_slot_supersede(core, sh, set, way, to, old);
+			return;
+		}
 	}
 	hs_slot_change(core, sh, set, way, to);
 	if (old != HS_NIL)
@@ -281,7 +310,7 @@ void hs_slot_load(struct hs_core *core, struct hs_shard *sh, u32 set, u16 way, e
 	if (dur == HS_D_LOST)
 		s |= HS_S_LOST;
 	hs_state(core, st)[way] = s;
-	hs_slot_gauges(sh, st, s, 1);
+	hs_gauges(sh, st, HS_FILL, s);
 	if (hs_slot_list(s))
 		core->policy->insert(core, st, way, hs_slot_list(s) == HS_L_DIRTY);
 }

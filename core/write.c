@@ -256,7 +256,7 @@ static enum hs_step_result hs_write_stored(struct hs_core *core, struct hs_shard
 		old = HS_NIL;
 	hs_slot_arrive(core, sh, req->set, way, old, HS_DIRTY, lost);
 	hs_req_use(core, sh, req, HS_NIL);
-	hs_set_reserve(core, sh, req->set, out);
+	hs_set_reserve(core, sh, hs_set_at(core, req->set), req->set, out);
 	return hs_write_named(core, sh, req, way, out);
 }
 

@@ -370,7 +370,7 @@ static enum hs_step_result hs_wb_written(struct hs_core *core, struct hs_wb *w, 
 		hs_poke(core->wb_failing, 0);
 		hs_poke(core->wb_backoff, 0);
 	}
-	hs_set_reserve(core, sh, w->set, out);
+	hs_set_reserve(core, sh, hs_set_at(core, w->set), w->set, out);
 	if (!hs_list_empty(&sh->waiters) ||
 	    hs_set_at(core, w->set)->nfree < core->reserve / 2)
 		out->kick |= HS_KICK_OFLUSH;

@@ -149,7 +149,7 @@ static void a_unit_is_good_only_at_its_place(void **state)
 
 static void records_read_back(void **state)
 {
-	struct hs_record rec = { .kind = HS_REC_NAME, .slot = 31, .state = HS_D_DIRTY,
+	struct hs_record rec = { .kind = HS_REC_NAME, .slot = 31, .state = HS_D_DIRTY, .prev = 3,
 				 .block = sb.geo.nr_blocks - 1 }, back;
 	u32 crcs[2] = { 0x01020304, 0xa0b0c0d0 }, n;
 	u8 buf[64];
@@ -159,17 +159,21 @@ static void records_read_back(void **state)
 	assert_int_equal(hs_record_get(buf, n, &sb.geo, &back), n);
 	assert_int_equal(back.block, rec.block);
 	assert_int_equal(back.slot, 31);
+	assert_int_equal(back.prev, 3);
+	assert_int_equal(hs_record_prev(&sb.geo, &back), (31 & ~(hs_assoc(&sb.geo) - 1)) + 3);
 	assert_int_equal(hs_get(back.crcs + 4, 4), crcs[1]);
 	assert_int_equal(hs_record_get(buf, n - 1, &sb.geo, &back), 0);
 	rec.kind = HS_REC_STATE;
 	rec.state = HS_D_NONE;
 	assert_int_equal(hs_record_put(buf, &sb.geo, &rec, NULL), HS_REC_STATE_BYTES);
 	assert_int_equal(hs_record_get(buf, 64, &sb.geo, &back), HS_REC_STATE_BYTES);
+	assert_int_equal(back.prev, HS_REC_NO_PREV);
+	assert_int_equal(hs_record_get(buf, HS_REC_STATE_BYTES - 1, &sb.geo, &back), 0);
 }
 
 static void malformed_records_are_refused(void **state)
 {
-	struct hs_record rec = { .kind = HS_REC_NAME, .slot = 32, .state = HS_D_DIRTY }, back;
+	struct hs_record rec = { .kind = HS_REC_NAME, .slot = 32, .state = HS_D_DIRTY, .prev = HS_REC_NO_PREV }, back;
 	u32 crcs[2] = { 0 };
 	u8 buf[64];
 
@@ -186,6 +190,16 @@ static void malformed_records_are_refused(void **state)
 	rec.state = HS_D_NONE;
 	hs_record_put(buf, &sb.geo, &rec, crcs);
 	assert_int_equal(hs_record_get(buf, 64, &sb.geo, &back), 0);
+	rec.state = HS_D_CLEAN;
+	rec.prev = (u16)hs_assoc(&sb.geo);	/* no such way */
+	hs_record_put(buf, &sb.geo, &rec, crcs);
+	assert_int_equal(hs_record_get(buf, 64, &sb.geo, &back), 0);
+	rec.prev = 0;				/* itself */
+	hs_record_put(buf, &sb.geo, &rec, crcs);
+	assert_int_equal(hs_record_get(buf, 64, &sb.geo, &back), 0);
+	rec.prev = 1;
+	hs_record_put(buf, &sb.geo, &rec, crcs);
+	assert_true(hs_record_get(buf, 64, &sb.geo, &back) > 0);
 	buf[0] = 9;
 	assert_int_equal(hs_record_get(buf, 64, &sb.geo, &back), 0);
 }
