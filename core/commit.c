@@ -97,7 +97,7 @@ static enum hs_gather hs_gather_names(struct hs_core *core, struct hs_shard *sh,
 			names->now = HS_NIL;
 			names->durable = HS_NIL;
 			if (!hs_peek(core->failed))
-				hs_ready_push(core, sh, set);
+				hs_ready_push(core, sh, st, set);
 			return HS_G_OK;
 		}
 		if (hs_cur(s) == HS_INPLACE)
@@ -153,36 +153,49 @@ static enum hs_gather hs_gather_block(struct hs_core *core, struct hs_shard *sh,
 	return HS_G_OK;
 }
 
+/* After a verdict: the set's slots on hold from c->way on; then the pending ones, from the first. */
+static void hs_gather_held(struct hs_core *core, struct hs_shard *sh, u32 *budget)
+{
+	struct hs_commit *c = &core->commit;
+	struct hs_set *st = hs_set_at(core, c->set);
+	u32 ways = hs_assoc(&core->geo), ov = hs_peek(core->ov);
+	u64 *held = hs_held(core, st);
+
+	for (; c->way < ways && *budget; c->way = (c->way | 63) + 1) {
+		u64 bits = held[c->way >> 6] >> (c->way & 63);
+
+		for (; bits && *budget; bits &= bits - 1, (*budget)--) {
+			u16 way = (u16)(c->way + (u32)__builtin_ctzll(bits));
+
+			/* What a transaction that failed took stays taken: the origin may have it all the same. */
+			if (hs_peek(core->failed) || !(hs_state(core, st)[way] & HS_S_IN_TX))
+				hs_gather_hold(core, sh, c->set, way, ov);
+		}
+		if (bits) {
+			c->way += (u32)__builtin_ctzll(bits);
+			return;
+		}
+	}
+	if (c->way < ways)
+		return;
+	c->look_held = false;
+	c->way = 0;
+}
+
 /* Goes on with the set at c->way; *budget counts slots looked at. */
 static enum hs_gather hs_gather_set(struct hs_core *core, struct hs_shard *sh, u32 *budget)
 {
 	struct hs_commit *c = &core->commit;
 	struct hs_set *st = hs_set_at(core, c->set);
-	u32 ways = hs_assoc(&core->geo), ov = hs_peek(core->ov);
-	const u64 *held_bits = hs_held(core, st);
-	u32 word;
 
-	for (; c->way < ways && *budget; c->way++) {
-		u64 held = c->look_held ? held_bits[c->way >> 6] : 0;
-		u64 bits = (st->pending[c->way >> 6] | held) >> (c->way & 63);
+	if (c->look_held)
+		hs_gather_held(core, sh, budget);
+	for (; !c->look_held && *budget; c->way++, (*budget)--) {
 		enum hs_gather ret;
 
-		if (!bits) {
-			/* On to the next word that has any. */
-			word = (c->way >> 6) + 1;
-			while (!c->look_held && word << 6 < ways && !st->pending[word])
-				word++;
-			c->way = (word << 6) - 1;
-			continue;
-		}
-		c->way += (u32)__builtin_ctzll(bits);
-		(*budget)--;
-		/* What a transaction that failed took stays taken: the origin may have it all the same. */
-		if (hs_bit(&held, c->way & 63) &&
-		    (hs_peek(core->failed) || !(hs_state(core, st)[c->way] & HS_S_IN_TX)))
-			hs_gather_hold(core, sh, c->set, (u16)c->way, ov);
-		if (!hs_bit(st->pending, c->way))
-			continue;
+		c->way = hs_pending_next(core, st, c->way);
+		if (c->way == hs_assoc(&core->geo))
+			break;
 		ret = hs_gather_block(core, sh, st, c->set, (u16)c->way);
 		if (ret != HS_G_OK)
 			return ret;
@@ -250,7 +263,7 @@ static bool hs_gather_piece(struct hs_core *core, struct hs_shard *sh, enum hs_g
 		*ret = hs_gather_set(core, sh, &budget);
 		if (*ret != HS_G_OK)
 			return false;
-		if (c->way >= hs_assoc(&core->geo))
+		if (!c->look_held && c->way >= hs_assoc(&core->geo))
 			hs_gather_set_done(core, sh, out);
 	}
 	c->in_shard = false;
@@ -267,7 +280,7 @@ static bool hs_gather_shard(struct hs_core *core, struct hs_shard *sh, enum hs_g
 		hs_set_at(core, c->set)->scan_way = 0;
 	done = hs_gather_piece(core, sh, ret, out);
 	if (!done && c->set != HS_NOSET)
-		hs_set_at(core, c->set)->scan_way = (u16)c->way;
+		hs_set_at(core, c->set)->scan_way = c->look_held ? 0 : (u16)c->way;
 	return done;
 }
 
@@ -347,7 +360,7 @@ static enum hs_step_result hs_commit_fail_wake(struct hs_core *core, struct hs_o
 	if (c->in_shard && c->set != HS_NOSET && hs_set_shard(core, c->set) == c->shard) {
 		/* The round broke off in the middle of this set. */
 		hs_set_at(core, c->set)->scan_way = 0;
-		hs_ready_push(core, &core->shards[c->shard], c->set);
+		hs_ready_push(core, &core->shards[c->shard], hs_set_at(core, c->set), c->set);
 		c->set = HS_NOSET;
 	}
 	if (++c->shard == core->nr_shards)
@@ -437,10 +450,11 @@ static u32 hs_apply_record(struct hs_core *core, struct hs_shard *sh, const u8 *
 {
 	struct hs_record rec;
 	u32 bytes = hs_record_peek(buf, &core->geo, &rec), set = rec.slot >> core->geo.assoc_shift;
+	struct hs_set *st = hs_set_at(core, set);
 
-	hs_slot_committed(core, sh, set, (u16)(rec.slot & (hs_assoc(&core->geo) - 1)), (enum hs_dstate)rec.state);
+	hs_slot_committed(core, sh, st, set, (u16)(rec.slot & (hs_assoc(&core->geo) - 1)), (enum hs_dstate)rec.state);
 	if (rec.prev != HS_NIL)
-		hs_slot_committed(core, sh, set, rec.prev, HS_D_NONE);
+		hs_slot_committed(core, sh, st, set, rec.prev, HS_D_NONE);
 	return bytes;
 }
 
@@ -454,6 +468,7 @@ static enum hs_step_result hs_commit_apply(struct hs_core *core)
 
 		if ((s32)shard != c->req.domain)
 			return hs_commit_go(core, C_APPLY, (s32)shard);
+		core->shards[shard].wake = true;
 		c->off += hs_apply_record(core, &core->shards[shard], c->buf + c->off);
 	}
 	if (c->left)

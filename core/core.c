@@ -25,7 +25,7 @@ static void *hs_take(struct hs_arena *a, u64 bytes, u32 align)
 
 static u32 hs_pick_shards(const struct hs_geometry *geo, u32 wished, u32 *shift)
 {
-	u32 most = wished ? (u32)hs_min(wished, HS_SHARDS_MAX) : HS_SHARDS_MAX;
+	u32 most = wished ? (u32)hs_min(wished, HS_SHARDS_MAX) : HS_SHARDS_DEFAULT;
 
 	*shift = 0;
 	while (((geo->nsets - 1) >> *shift) + 1 > most)
@@ -178,6 +178,7 @@ struct hs_core *hs_core_init(void *mem, const struct hs_sb *sb, const struct hs_
 	core->data_sector = core->geo.data_offset >> HS_SECTOR_SHIFT;
 	core->reserve = (u32)hs_max(2, hs_assoc(&core->geo) / 16);
 	core->reserve_low = core->reserve - core->reserve / 4;
+	core->sum_shift = core->geo.assoc_shift > 12 ? core->geo.assoc_shift - 6 : 6;
 	core->dirty_high = hs_assoc(&core->geo) - hs_assoc(&core->geo) / 4;
 	core->crc_seed = hs_seed(sb);
 	core->now = opts->now;

@@ -56,6 +56,7 @@ struct hs_core;
 #define HS_DOMAIN_NONE		(-1)
 #define HS_REQ_IOS		2
 #define HS_SHARDS_MAX		64u
+#define HS_SHARDS_DEFAULT	16u	/* a commit visits each that was written to, under its lock */
 
 enum hs_step_result {
 	HS_IO,

@@ -106,6 +106,7 @@ struct hs_set {
 	u32 held_gen;		/* what is on hold has been looked at since that verdict */
 	u16 scan_way;		/* a gather has paused before this way */
 	bool overtaken;		/* meanwhile unnamed data moved from behind it to before it */
+	u64 pend_sum;		/* bit per core->sum_shift ways: some of them may be pending */
 	u64 pending[];		/* bit per way: a commit has something to do there; as many more: on hold */
 };
 
@@ -297,6 +298,7 @@ struct hs_core {
 	u32 nr_shards, shard_shift;	/* set >> shard_shift is its shard */
 	u32 reserve;			/* free slots a set keeps */
 	u32 reserve_low;		/* with less than that a commit comes early */
+	u32 sum_shift;			/* log2 of the ways that a bit of pend_sum stands for */
 	u32 dirty_high;			/* dirty slots of a set that bring write-back to it */
 	u32 block_mask;			/* sectors of a block, less one */
 	u64 data_sector;		/* of slot 0 */
@@ -464,9 +466,9 @@ void hs_set_unindex(const struct hs_core *core, struct hs_set *s, u16 way);
 void hs_setq_init(struct hs_setq *q);
 enum hs_q { HS_Q_READY, HS_Q_HELD, HS_Q_URGENT };
 void hs_ready_add(const struct hs_core *core, struct hs_shard *sh, u32 set);
-static inline void hs_ready_push(const struct hs_core *core, struct hs_shard *sh, u32 set)
+static inline void hs_ready_push(const struct hs_core *core, struct hs_shard *sh, const struct hs_set *st, u32 set)
 {
-	if (!(hs_set_at(core, set)->queued & (1u << HS_Q_READY)))
+	if (!(st->queued & (1u << HS_Q_READY)))
 		hs_ready_add(core, sh, set);
 }
 u32 hs_ready_pop(const struct hs_core *core, struct hs_shard *sh);	/* HS_NOSET: empty */
@@ -494,6 +496,13 @@ static inline bool hs_slot_wants(u16 s)
 
 /* Any change of state: keeps gauges, policy lists, pending bits; frees what can be freed. */
 void hs_slot_change(struct hs_core *core, struct hs_shard *sh, u32 set, u16 way, u16 to);
+static inline void hs_pending_set(const struct hs_core *core, struct hs_set *st, u16 way)
+{
+	hs_bit_set(st->pending, way);
+	st->pend_sum |= 1ull << (way >> core->sum_shift);
+}
+/* The first pending way from `way` on, or the number of ways. Clears what the summary says in vain. */
+u32 hs_pending_next(const struct hs_core *core, struct hs_set *st, u32 way);
 /* A transaction takes the slot up ... */
 static inline void hs_slot_take(struct hs_core *core, struct hs_set *st, u16 way)
 {
@@ -501,7 +510,8 @@ static inline void hs_slot_take(struct hs_core *core, struct hs_set *st, u16 way
 	hs_bit_clear(st->pending, way);
 }
 /* ... and has made that state durable. */
-void hs_slot_committed(struct hs_core *core, struct hs_shard *sh, u32 set, u16 way, enum hs_dstate dur);
+void hs_slot_committed(struct hs_core *core, struct hs_shard *sh, struct hs_set *st, u32 set, u16 way,
+		       enum hs_dstate dur);
 /* Takes a free slot for the block (FILL, indexed) and keeps the set's reserve up; HS_NIL if there is none.
  * foreground writers may use the last of the reserve, fills may not. */
 u16 hs_slot_alloc(struct hs_core *core, struct hs_shard *sh, u32 set, u64 block, bool fill,
@@ -519,6 +529,12 @@ void hs_slot_retire(struct hs_core *core, struct hs_shard *sh, u32 set, u16 way)
 /* A FILL or INPLACE slot's data are there: it becomes the block's current one; an old one retires. */
 void hs_slot_arrive(struct hs_core *core, struct hs_shard *sh, u32 set, u16 way, u16 old,
 		    enum hs_cur as, bool lost);
+/* The commonest case of that: a dirty slot that write-back has not taken up is overwritten by another. */
+void hs_slot_supersede(struct hs_core *core, struct hs_shard *sh, struct hs_set *st, u32 set, u16 way, u16 old);
+static inline bool hs_slot_supersedable(u16 old)
+{
+	return (old & (HS_S_CUR | HS_S_LOST | HS_S_WB)) == HS_DIRTY;
+}
 /* A user of the slot went: free it if that was all it waited for. */
 void hs_slot_reclaim(struct hs_core *core, struct hs_shard *sh, u32 set, u16 way);
 static inline void hs_slot_release(struct hs_core *core, struct hs_shard *sh, u32 set, u16 way)
@@ -568,7 +584,14 @@ static inline bool hs_lock_slot_used(const struct hs_shard *sh, const struct hs_
 /* ---- wait.c: parked requests; the shard's domain ---------------------------------------------------- */
 
 enum hs_step_result hs_wait(struct hs_shard *sh, struct hs_req *req);
-void hs_wake_all(struct hs_shard *sh, struct hs_out *out);
+void hs_wake_waiters(struct hs_shard *sh, struct hs_out *out);
+/* At the end of a step: something may have changed that they wait for. */
+static inline void hs_wake_all(struct hs_shard *sh, struct hs_out *out)
+{
+	sh->wake = false;
+	if (unlikely(!hs_list_empty(&sh->waiters)))
+		hs_wake_waiters(sh, out);
+}
 
 /* ---- io.c: filling in I/Os --------------------------------------------------------------------------- */
 
@@ -627,8 +650,9 @@ static inline bool hs_req_units(const struct hs_core *core, const struct hs_req 
 /* ---- requests: one entry a kind ---------------------------------------------------------------------- */
 
 enum hs_step_result hs_read_step(struct hs_core *core, struct hs_req *req, struct hs_out *out);
-/* Reads come in here; an ordinary hit leaves here too, all else goes on to hs_step_any. */
+/* Reads and writes come in here; the ordinary leave here too, all else goes on to hs_step_any. */
 enum hs_step_result hs_read_enter(struct hs_core *core, struct hs_req *req, struct hs_out *out);
+enum hs_step_result hs_write_enter(struct hs_core *core, struct hs_req *req, struct hs_out *out);
 enum hs_step_result hs_step_any(struct hs_core *core, struct hs_req *req, struct hs_out *out);
 enum hs_step_result hs_write_step(struct hs_core *core, struct hs_req *req, struct hs_out *out);
 enum hs_step_result hs_range_step(struct hs_core *core, struct hs_req *req, struct hs_out *out);

@@ -70,7 +70,7 @@ u32 hs_held_release(const struct hs_core *core, struct hs_shard *sh, u32 most)
 		set = hs_q_pop(core, &sh->held, HS_Q_HELD);
 		if (set == HS_NOSET)
 			break;
-		hs_ready_push(core, sh, set);
+		hs_ready_push(core, sh, hs_set_at(core, set), set);
 	}
 	return nr;
 }

@@ -54,7 +54,11 @@ void hs_req_init(struct hs_core *core, struct hs_req *req, u32 *csum)
 
 enum hs_step_result hs_step(struct hs_core *core, struct hs_req *req, struct hs_out *out)
 {
-	return likely(req->op == HS_OP_READ) ? hs_read_enter(core, req, out) : hs_step_any(core, req, out);
+	if (req->op == HS_OP_READ)
+		return hs_read_enter(core, req, out);
+	if (req->op == HS_OP_WRITE)
+		return hs_write_enter(core, req, out);
+	return hs_step_any(core, req, out);
 }
 
 enum hs_step_result hs_step_any(struct hs_core *core, struct hs_req *req, struct hs_out *out)

@@ -104,8 +104,8 @@ static inline void hs_slot_pending(struct hs_core *core, struct hs_shard *sh, st
 				   u16 s)
 {
 	if (hs_slot_wants(s)) {
-		hs_bit_set(st->pending, way);
-		hs_ready_push(core, sh, set);
+		hs_pending_set(core, st, way);
+		hs_ready_push(core, sh, st, set);
 	} else {
 		hs_bit_clear(st->pending, way);
 	}
@@ -173,20 +173,20 @@ void hs_slot_change(struct hs_core *core, struct hs_shard *sh, u32 set, u16 way,
 }
 
 /* What a commit changes leaves cur and its flags alone: no list, and but one gauge, follows. */
-void hs_slot_committed(struct hs_core *core, struct hs_shard *sh, u32 set, u16 way, enum hs_dstate dur)
+void hs_slot_committed(struct hs_core *core, struct hs_shard *sh, struct hs_set *st, u32 set, u16 way,
+		       enum hs_dstate dur)
 {
-	struct hs_set *st = hs_set_at(core, set);
-	u16 from = hs_state(core, st)[way], to = (u16)(hs_with_dur(from, dur) & ~HS_S_IN_TX);
+	u16 *state = &hs_state(core, st)[way], from = *state;
+	u16 to = (u16)(hs_with_dur(from, dur) & ~HS_S_IN_TX);
 
 	hs_assert(from & HS_S_IN_TX);
-	if (hs_slot_unnamed(from) != hs_slot_unnamed(to))
-		hs_poke(sh->unnamed, sh->unnamed + (u32)hs_one(hs_slot_unnamed(to)));
-	hs_state(core, st)[way] = to;
-	sh->wake = true;
-	if (hs_slot_wants(to))
-		hs_slot_pending(core, sh, st, set, way, to);
-	else if (hs_slot_freeable(core, sh, st, set, way, to))
+	*state = to;
+	if (hs_cur_dirty(hs_cur(from)) && (hs_dur(from) == HS_D_NONE) != (dur == HS_D_NONE))
+		hs_poke(sh->unnamed, sh->unnamed + (u32)hs_one(dur == HS_D_NONE));
+	if (hs_slot_freeable(core, sh, st, set, way, to))
 		hs_slot_free(core, sh, st, way);
+	else if (hs_slot_wants(to))
+		hs_slot_pending(core, sh, st, set, way, to);
 }
 
 void hs_slot_retire(struct hs_core *core, struct hs_shard *sh, u32 set, u16 way)
@@ -257,24 +257,32 @@ static u16 hs_arrive_state(struct hs_core *core, u16 s, u16 old, enum hs_cur as,
 	return (u16)(s | (hs_peek(core->age_gen) << HS_S_AGE_SHIFT & HS_S_AGE));
 }
 
-/* A dirty slot takes the place of another: one more is retired, as many are used and dirty as before. */
-static void hs_slot_supersede(struct hs_core *core, struct hs_shard *sh, u32 set, u16 way, u16 to, u16 old)
+/*
+ * One more is retired, as many are used and dirty as before, and nobody waits for that. A FLUSH may wait for what
+ * a gather would have found at `old`: if it has passed by `way` already it must look again.
+ */
+void hs_slot_supersede(struct hs_core *core, struct hs_shard *sh, struct hs_set *st, u32 set, u16 way, u16 old)
 {
-	struct hs_set *st = hs_set_at(core, set);
-	u16 *state = hs_state(core, st);
-	u16 was = state[old], retired = hs_with_cur(was, HS_RETIRED);
+	u16 *state = hs_state(core, st), was = state[old];
+	u16 retired = hs_with_cur(was, HS_RETIRED);
 
 	core->policy->replace(core, st, old, way);
+	/* The origin has been out of date since the old one became dirty. */
+	state[way] = (u16)(HS_DIRTY | (was & HS_S_AGE));
+	state[old] = retired;
 	sh->n.retired++;
 	st->nretired++;
-	if (!hs_slot_unnamed(was))
+	hs_pending_set(core, st, way);
+	hs_ready_push(core, sh, st, set);
+	if (!hs_slot_unnamed(was)) {
 		hs_poke(sh->unnamed, sh->unnamed + 1);
-	sh->wake |= hs_slot_awaited(was, retired);
-	state[way] = to;
-	state[old] = retired;
-	hs_bit_set(st->pending, way);
-	hs_ready_push(core, sh, set);
-	hs_slot_pending(core, sh, st, set, old, retired);
+		if (!(was & HS_S_IN_TX))
+			hs_pending_set(core, st, old);
+		return;
+	}
+	if (way < st->scan_way && old >= st->scan_way)
+		st->overtaken = true;
+	hs_bit_clear(st->pending, old);
 	if (hs_slot_freeable(core, sh, st, set, old, retired))
 		hs_slot_free(core, sh, st, old);
 }
@@ -288,14 +296,8 @@ void hs_slot_arrive(struct hs_core *core, struct hs_shard *sh, u32 set, u16 way,
 	u16 to = hs_arrive_state(core, from, old == HS_NIL ? from : was, as, lost);
 
 	hs_assert(hs_cur(from) == HS_FILL || hs_cur(from) == HS_INPLACE);
-	if (old != HS_NIL) {
-		if (hs_slot_unnamed(was) && way < st->scan_way && old >= st->scan_way)
-			st->overtaken = true;
-		if (hs_slot_list(was) == HS_L_DIRTY && hs_slot_list(to) == HS_L_DIRTY && hs_cur(from) == HS_FILL) {
-			hs_slot_supersede(core, sh, set, way, to, old);
-			return;
-		}
-	}
+	if (old != HS_NIL && hs_slot_unnamed(was) && way < st->scan_way && old >= st->scan_way)
+		st->overtaken = true;
 	hs_slot_change(core, sh, set, way, to);
 	if (old != HS_NIL)
 		hs_slot_retire(core, sh, set, old);

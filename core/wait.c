@@ -13,11 +13,8 @@ enum hs_step_result hs_wait(struct hs_shard *sh, struct hs_req *req)
 	return HS_WAIT;
 }
 
-void hs_wake_all(struct hs_shard *sh, struct hs_out *out)
+void hs_wake_waiters(struct hs_shard *sh, struct hs_out *out)
 {
-	sh->wake = false;
-	if (hs_list_empty(&sh->waiters))
-		return;
 	hs_list_splice_tail(&out->run, &sh->waiters);
 	hs_poke(sh->parked, 0);
 }

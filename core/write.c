@@ -445,3 +445,71 @@ enum hs_step_result hs_write_step(struct hs_core *core, struct hs_req *req, stru
 		return hs_direct_step(core, req, out);
 	}
 }
+
+/* ---- the short way ------------------------------------------------------------------------------------ */
+
+/*
+ * Both steps of an ordinary write: one whole block, in write-back mode, nobody else at work near by, a slot free.
+ * They do what the long way does, but for what is not there to be done.
+ */
+#define W_QUICK		(HS_P_COUNTED | HS_P_WRITING)
+
+static hs_noinline enum hs_step_result hs_write_quick_start(struct hs_core *core, struct hs_req *req, struct hs_out *out)
+{
+	struct hs_shard *sh = hs_req_shard(core, req);
+	struct hs_set *st = hs_set_at(core, req->set);
+	struct hs_list *bucket = hs_lock_bucket(sh, core, req->first);
+	u16 old = hs_set_find_any(core, st, req->first, HS_NIL), way = st->free_head;
+
+	if (req->flags || !hs_list_empty(bucket) || way == HS_NIL || ((u32)req->sector.nr & core->block_mask) ||
+	    req->sectors != core->block_mask + 1 || hs_peek(core->mode) != HS_MODE_WRITEBACK || hs_peek(core->failed))
+		return hs_step_any(core, req, out);
+	if (old != HS_NIL && (!hs_cur_named(hs_cur(hs_state(core, st)[old])) || (hs_state(core, st)[old] & HS_S_LOST)))
+		return hs_step_any(core, req, out);
+	sh->n.writes++;
+	sh->n.write_hits += old != HS_NIL;
+	sh->n.write_misses += old == HS_NIL;
+	sh->writing++;
+	req->flags = W_QUICK;
+	hs_list_add_tail(bucket, &req->bucket);
+	req->lock_mode = HS_LOCK_EXCLUSIVE;
+	req->granted = 1;
+	req->src = old;
+	req->dst = way;
+	hs_slot_pop(core, sh, st, way, req->first);
+	hs_set_reserve(core, sh, st, req->set, out);
+	req->state = W_STORE;
+	hs_io_cache_next(core, req, HS_IO_WRITE, way, 0, core->geo.units_per_block, HS_BUF_CALLER);
+	return HS_IO;
+}
+
+static hs_noinline enum hs_step_result hs_write_quick_end(struct hs_core *core, struct hs_req *req, struct hs_out *out)
+{
+	struct hs_shard *sh = hs_req_shard(core, req);
+	struct hs_set *st = hs_set_at(core, req->set);
+	struct hs_list *others = req->bucket.next;
+	u16 old = req->src, way = req->dst;
+
+	if (req->flags != W_QUICK || others != req->bucket.prev || req->io->error || old == HS_NIL ||
+	    !hs_slot_supersedable(hs_state(core, st)[old]))
+		return hs_step_any(core, req, out);
+	hs_list_init(others);
+	req->src = HS_NIL;
+	sh->writing--;
+	if (core->geo.checksums)
+		memcpy(hs_slot_crcs(core, st, way), req->csum, hs_req_csum_bytes(core));
+	hs_slot_supersede(core, sh, st, req->set, way, old);
+	hs_set_reserve(core, sh, st, req->set, out);
+	if (sh->wake)
+		hs_wake_all(sh, out);
+	return HS_DONE;
+}
+
+enum hs_step_result hs_write_enter(struct hs_core *core, struct hs_req *req, struct hs_out *out)
+{
+	if (req->state == W_START)
+		return hs_write_quick_start(core, req, out);
+	if (likely(req->state == W_STORE))
+		return hs_write_quick_end(core, req, out);
+	return hs_step_any(core, req, out);
+}

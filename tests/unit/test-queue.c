@@ -25,13 +25,13 @@ static int teardown(void **state)
 static void sets_come_out_in_the_order_they_went_in(void **state)
 {
 	assert_int_equal(hs_ready_pop(b.core, sh), HS_NOSET);
-	hs_ready_push(b.core, sh, 2);
-	hs_ready_push(b.core, sh, 0);
-	hs_ready_push(b.core, sh, 3);
+	hs_ready_push(b.core, sh, hs_set_at(b.core, 2), 2);
+	hs_ready_push(b.core, sh, hs_set_at(b.core, 0), 0);
+	hs_ready_push(b.core, sh, hs_set_at(b.core, 3), 3);
 	assert_int_equal(sh->ready_sets, 3);
 	assert_int_equal(hs_ready_pop(b.core, sh), 2);
 	assert_int_equal(hs_ready_pop(b.core, sh), 0);
-	hs_ready_push(b.core, sh, 2);
+	hs_ready_push(b.core, sh, hs_set_at(b.core, 2), 2);
 	assert_int_equal(hs_ready_pop(b.core, sh), 3);
 	assert_int_equal(hs_ready_pop(b.core, sh), 2);
 	assert_int_equal(hs_ready_pop(b.core, sh), HS_NOSET);
@@ -49,7 +49,7 @@ static void a_set_is_on_a_queue_once(void **state)
 
 static void the_queues_are_independent(void **state)
 {
-	hs_ready_push(b.core, sh, 1);
+	hs_ready_push(b.core, sh, hs_set_at(b.core, 1), 1);
 	hs_urgent_push(b.core, sh, 1);
 	hs_held_push(b.core, sh, 1);
 	assert_int_equal(hs_urgent_pop(b.core, sh), 1);
@@ -61,7 +61,7 @@ static void release_makes_held_sets_ready_as_many_as_asked_for(void **state)
 {
 	hs_held_push(b.core, sh, 0);
 	hs_held_push(b.core, sh, 3);
-	hs_ready_push(b.core, sh, 3);
+	hs_ready_push(b.core, sh, hs_set_at(b.core, 3), 3);
 	assert_int_equal(hs_held_release(b.core, sh, 1), 1);
 	assert_int_equal(sh->held.count, 1);
 	assert_int_equal(hs_held_release(b.core, sh, 64), 1);
