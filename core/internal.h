@@ -106,7 +106,7 @@ struct hs_set {
 	u32 held_gen;		/* what is on hold has been looked at since that verdict */
 	u16 scan_way;		/* a gather has paused before this way */
 	bool overtaken;		/* meanwhile unnamed data moved from behind it to before it */
-	u64 pend_sum;		/* bit per core->sum_shift ways: some of them may be pending */
+	u64 pend_sum;		/* bit per 1 << core->sum_shift ways: some of them are pending */
 	u64 pending[];		/* bit per way: a commit has something to do there; as many more: on hold */
 };
 
@@ -501,13 +501,22 @@ static inline void hs_pending_set(const struct hs_core *core, struct hs_set *st,
 	hs_bit_set(st->pending, way);
 	st->pend_sum |= 1ull << (way >> core->sum_shift);
 }
-/* The first pending way from `way` on, or the number of ways. Clears what the summary says in vain. */
-u32 hs_pending_next(const struct hs_core *core, struct hs_set *st, u32 way);
+bool hs_pending_none(const struct hs_core *core, const struct hs_set *st, u32 chunk);	/* in a chunk of pend_sum */
+static inline void hs_pending_clear(const struct hs_core *core, struct hs_set *st, u16 way)
+{
+	u64 *word = &st->pending[way >> 6];
+
+	*word &= ~(1ull << (way & 63));
+	if (!*word && (likely(core->sum_shift == 6) || hs_pending_none(core, st, way >> core->sum_shift)))
+		st->pend_sum &= ~(1ull << (way >> core->sum_shift));
+}
+/* The first pending way from `way` on, or the number of ways. */
+u32 hs_pending_next(const struct hs_core *core, const struct hs_set *st, u32 way);
 /* A transaction takes the slot up ... */
 static inline void hs_slot_take(struct hs_core *core, struct hs_set *st, u16 way)
 {
 	hs_state(core, st)[way] |= HS_S_IN_TX;
-	hs_bit_clear(st->pending, way);
+	hs_pending_clear(core, st, way);
 }
 /* ... and has made that state durable. */
 void hs_slot_committed(struct hs_core *core, struct hs_shard *sh, struct hs_set *st, u32 set, u16 way,

@@ -58,35 +58,30 @@ void hs_set_unindex(const struct hs_core *core, struct hs_set *s, u16 way)
 	*link = hs_chain(core, s)[way];
 }
 
-/* Nothing is pending in the words [from, to) of the set. */
-static bool hs_pending_none(const struct hs_set *st, u32 from, u32 to)
+bool hs_pending_none(const struct hs_core *core, const struct hs_set *st, u32 chunk)
 {
-	while (from < to && !st->pending[from])
-		from++;
-	return from == to;
+	u32 word = chunk << (core->sum_shift - 6), end = (chunk + 1) << (core->sum_shift - 6);
+
+	while (word < end && !st->pending[word])
+		word++;
+	return word == end;
 }
 
-u32 hs_pending_next(const struct hs_core *core, struct hs_set *st, u32 way)
+u32 hs_pending_next(const struct hs_core *core, const struct hs_set *st, u32 way)
 {
 	u32 ways = hs_assoc(&core->geo), shift = core->sum_shift;
 
 	while (way < ways) {
-		u64 sum = st->pend_sum >> (way >> shift);
-		u32 chunk, first, end;
+		u64 bits = st->pending[way >> 6] >> (way & 63), sum;
 
+		if (bits)
+			return way + (u32)__builtin_ctzll(bits);
+		way = (way | 63) + 1;
+		sum = way < ways ? st->pend_sum >> (way >> shift) : 0;
 		if (!sum)
-			break;
-		chunk = (way >> shift) + (u32)__builtin_ctzll(sum);
-		first = chunk << shift;
-		end = (u32)hs_min(first + (1u << shift), ways);
-		for (way = (u32)hs_max(way, first); way < end; way = (way | 63) + 1) {
-			u64 bits = st->pending[way >> 6] >> (way & 63);
-
-			if (bits)
-				return way + (u32)__builtin_ctzll(bits);
-		}
-		if (hs_pending_none(st, first >> 6, (end + 63) >> 6))
-			st->pend_sum &= ~(1ull << chunk);
+			return ways;
+		if (!(sum & 1))
+			way = ((way >> shift) + (u32)__builtin_ctzll(sum)) << shift;
 	}
 	return ways;
 }

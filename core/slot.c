@@ -107,7 +107,7 @@ static inline void hs_slot_pending(struct hs_core *core, struct hs_shard *sh, st
 		hs_pending_set(core, st, way);
 		hs_ready_push(core, sh, st, set);
 	} else {
-		hs_bit_clear(st->pending, way);
+		hs_pending_clear(core, st, way);
 	}
 }
 
@@ -282,7 +282,7 @@ void hs_slot_supersede(struct hs_core *core, struct hs_shard *sh, struct hs_set 
 	}
 	if (way < st->scan_way && old >= st->scan_way)
 		st->overtaken = true;
-	hs_bit_clear(st->pending, old);
+	hs_pending_clear(core, st, old);
 	if (hs_slot_freeable(core, sh, st, set, old, retired))
 		hs_slot_free(core, sh, st, old);
 }

@@ -739,6 +739,8 @@ static void check_set(struct box *b, u32 set, struct box_recount *n)
 		assert_int_equal(hs_bit(st->pending, i), cur != HS_FREE && cur != HS_FILL && want);
 		assert_int_equal(hs_bit(hs_held(b->core, st), i), !!(s & HS_S_HOLD));
 	}
+	for (i = 0; i < 64 && i << b->core->sum_shift < hs_assoc(&b->sb.geo); i++)
+		assert_int_equal(hs_bit(&st->pend_sum, i), !hs_pending_none(b->core, st, i));
 	assert_int_equal(st->nfree, free);
 	assert_int_equal(st->nretired, retired);
 	assert_int_equal(st->nheld, held);
