@@ -193,6 +193,7 @@ struct hs_core *hs_core_init(void *mem, const struct hs_sb *sb, const struct hs_
 		hs_shard_init(core, i);
 	for (i = 0; i < core->geo.nsets; i++)
 		hs_set_init(core, hs_set_at(core, i));
+	memset(core->commit.confirm, 0, HS_PAGE);
 	hs_machines_init(core);
 	hs_mode_init(core, opts->mode);
 	return core;

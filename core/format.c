@@ -237,7 +237,6 @@ bool hs_tx_valid(const u8 *buf, const struct hs_tx_info *info)
 
 void hs_confirm_encode(u8 *page, const struct hs_sb *sb, u64 incarnation, u64 seq)
 {
-	memset(page, 0, HS_PAGE);
 	memcpy(page, confirm_magic, sizeof(confirm_magic));
 	memcpy(page + CF_UUID, sb->uuid, HS_UUID_BYTES);
 	hs_put(page + CF_INCARNATION, incarnation, 8);

@@ -220,6 +220,7 @@ int hs_tx_peek(const u8 *page, const struct hs_sb *sb, struct hs_tx_info *info);
 /* The whole transaction is in buf: true if its CRC matches. */
 bool hs_tx_valid(const u8 *buf, const struct hs_tx_info *info);
 
+/* page: zeroed before the first. */
 void hs_confirm_encode(u8 *page, const struct hs_sb *sb, u64 incarnation, u64 seq);
 /* The sequence number that the record confirms, or 0 if it is not one of ours. */
 u64 hs_confirm_decode(const u8 *page, const struct hs_sb *sb);

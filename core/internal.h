@@ -518,9 +518,6 @@ static inline void hs_slot_take(struct hs_core *core, struct hs_set *st, u16 way
 	hs_state(core, st)[way] |= HS_S_IN_TX;
 	hs_pending_clear(core, st, way);
 }
-/* ... and has made that state durable. */
-void hs_slot_committed(struct hs_core *core, struct hs_shard *sh, struct hs_set *st, u32 set, u16 way,
-		       enum hs_dstate dur);
 /* Takes a free slot for the block (FILL, indexed) and keeps the set's reserve up; HS_NIL if there is none.
  * foreground writers may use the last of the reserve, fills may not. */
 u16 hs_slot_alloc(struct hs_core *core, struct hs_shard *sh, u32 set, u64 block, bool fill,
@@ -570,9 +567,8 @@ enum { HS_LOCK_SHARED, HS_LOCK_EXCLUSIVE };
 static inline struct hs_list *hs_lock_bucket(const struct hs_shard *sh, const struct hs_core *core,
 					     u64 block)
 {
-	u64 hash = hs_block_group(&core->geo, block) * 0x9e3779b97f4a7c15ull;
-
-	return (struct hs_list *)&sh->buckets[(hash >> 20) & (HS_BUCKETS - 1)];
+	/* The shard was chosen by a hash of the group, so its low bits are as good as one. */
+	return (struct hs_list *)&sh->buckets[hs_block_group(&core->geo, block) & (HS_BUCKETS - 1)];
 }
 
 /* Enters req's blocks; true if granted, else it is queued behind those before it. */
@@ -588,6 +584,37 @@ static inline bool hs_lock_slot_used(const struct hs_shard *sh, const struct hs_
 	const struct hs_list *bucket = hs_lock_bucket(sh, core, block);
 
 	return !hs_list_empty(bucket) && hs_lock_bucket_uses(bucket, set, way);
+}
+
+/* ---- slot.c again: what a commit has made durable -------------------------------------------------------- */
+
+/* No one and nothing durable knows the retired slot any more. */
+void hs_slot_free(struct hs_core *core, struct hs_shard *sh, struct hs_set *st, u16 way);
+/* Marks it pending, if it changed since the transaction took it up. */
+void hs_slot_review(struct hs_core *core, struct hs_shard *sh, struct hs_set *st, u32 set, u16 way);
+
+static inline bool hs_slot_freeable(const struct hs_core *core, const struct hs_shard *sh, const struct hs_set *st,
+				    u32 set, u16 way, u16 s)
+{
+	return (s & (HS_S_CUR | HS_S_DUR | HS_S_IN_TX | HS_S_WB)) == HS_RETIRED &&
+	       !hs_lock_slot_used(sh, core, hs_tag(core, st, way), set, way);
+}
+
+/* What a commit changes leaves cur and its flags alone: no list, and but one gauge, follows. */
+static inline void hs_slot_committed(struct hs_core *core, struct hs_shard *sh, struct hs_set *st, u32 set, u16 way,
+				     enum hs_dstate dur)
+{
+	u16 *state = &hs_state(core, st)[way], from = *state;
+	u16 to = (u16)(hs_with_dur(from, dur) & ~HS_S_IN_TX);
+
+	hs_assert(from & HS_S_IN_TX);
+	*state = to;
+	if (hs_cur_dirty(hs_cur(from)))
+		hs_poke(sh->unnamed, sh->unnamed + (dur == HS_D_NONE) - (hs_dur(from) == HS_D_NONE));
+	if (hs_slot_freeable(core, sh, st, set, way, to))
+		hs_slot_free(core, sh, st, way);
+	else if (unlikely(hs_slot_desired(to) != dur))
+		hs_slot_review(core, sh, st, set, way);
 }
 
 /* ---- wait.c: parked requests; the shard's domain ---------------------------------------------------- */

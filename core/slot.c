@@ -123,14 +123,7 @@ static void hs_slot_held(struct hs_core *core, struct hs_shard *sh, struct hs_se
 	}
 }
 
-static inline bool hs_slot_freeable(struct hs_core *core, struct hs_shard *sh, struct hs_set *st, u32 set, u16 way,
-				    u16 s)
-{
-	return (s & (HS_S_CUR | HS_S_DUR | HS_S_IN_TX | HS_S_WB)) == HS_RETIRED &&
-	       !hs_lock_slot_used(sh, core, hs_tag(core, st, way), set, way);
-}
-
-static void hs_slot_free(struct hs_core *core, struct hs_shard *sh, struct hs_set *st, u16 way)
+void hs_slot_free(struct hs_core *core, struct hs_shard *sh, struct hs_set *st, u16 way)
 {
 	sh->n.retired--;
 	st->nretired--;
@@ -172,21 +165,9 @@ void hs_slot_change(struct hs_core *core, struct hs_shard *sh, u32 set, u16 way,
 		hs_slot_free(core, sh, st, way);
 }
 
-/* What a commit changes leaves cur and its flags alone: no list, and but one gauge, follows. */
-void hs_slot_committed(struct hs_core *core, struct hs_shard *sh, struct hs_set *st, u32 set, u16 way,
-		       enum hs_dstate dur)
+void hs_slot_review(struct hs_core *core, struct hs_shard *sh, struct hs_set *st, u32 set, u16 way)
 {
-	u16 *state = &hs_state(core, st)[way], from = *state;
-	u16 to = (u16)(hs_with_dur(from, dur) & ~HS_S_IN_TX);
-
-	hs_assert(from & HS_S_IN_TX);
-	*state = to;
-	if (hs_cur_dirty(hs_cur(from)) && (hs_dur(from) == HS_D_NONE) != (dur == HS_D_NONE))
-		hs_poke(sh->unnamed, sh->unnamed + (u32)hs_one(dur == HS_D_NONE));
-	if (hs_slot_freeable(core, sh, st, set, way, to))
-		hs_slot_free(core, sh, st, way);
-	else if (hs_slot_wants(to))
-		hs_slot_pending(core, sh, st, set, way, to);
+	hs_slot_pending(core, sh, st, set, way, hs_state(core, st)[way]);
 }
 
 void hs_slot_retire(struct hs_core *core, struct hs_shard *sh, u32 set, u16 way)

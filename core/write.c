@@ -499,7 +499,6 @@ static hs_noinline enum hs_step_result hs_write_quick_end(struct hs_core *core, 
 	if (core->geo.checksums)
 		memcpy(hs_slot_crcs(core, st, way), req->csum, hs_req_csum_bytes(core));
 	hs_slot_supersede(core, sh, st, req->set, way, old);
-	hs_set_reserve(core, sh, st, req->set, out);
 	if (sh->wake)
 		hs_wake_all(sh, out);
 	return HS_DONE;
