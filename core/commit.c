@@ -44,8 +44,9 @@ static void hs_commit_reset(struct hs_core *core)
 	struct hs_commit *c = &core->commit;
 
 	c->bytes = HS_TX_HEADER;
+	c->last_record = c->max_bytes - hs_record_name_bytes(&core->geo);
 	c->records = 0;
-	c->data_bytes = 0;
+	c->names_left = (u32)(HS_TX_DATA_MAX >> core->geo.block_shift);
 	c->flush_first = !core->geo.checksums;
 }
 
@@ -68,22 +69,16 @@ static void hs_gather_hold(struct hs_core *core, struct hs_shard *sh, u32 set, u
 	}
 }
 
-static u32 hs_record_bytes(const struct hs_core *core)
-{
-	return HS_REC_NAME_BYTES + (core->geo.checksums ? 4 * core->geo.units_per_block : 0);
-}
-
 /* The ways of a block that matter to a commit. */
 struct hs_names {
 	u16 now;		/* holds its current data, or HS_NIL */
 	u16 durable;		/* what the durable map names, or HS_NIL: the block has one name at most */
 };
 
-/* Looks at all ways of the block. */
-static enum hs_gather hs_gather_names(struct hs_core *core, struct hs_shard *sh, u32 set, u64 block,
-				      struct hs_names *names)
+/* Looks at all ways of the block. False: a transaction has one of them already, or a write in place is under way. */
+static hs_always_inline bool hs_gather_names(const struct hs_core *core, const struct hs_set *st, u64 block,
+					     struct hs_names *names, enum hs_gather *ret)
 {
-	struct hs_set *st = hs_set_at(core, set);
 	const u16 *state = hs_state(core, st);
 	u16 w = hs_set_find_any(core, st, block, HS_NIL);
 
@@ -92,64 +87,79 @@ static enum hs_gather hs_gather_names(struct hs_core *core, struct hs_shard *sh,
 	for (; w != HS_NIL; w = hs_set_find_any(core, st, block, w)) {
 		u16 s = state[w];
 
-		/* Changed since this transaction took it: the rest goes into the next, with its drop. */
-		if (s & HS_S_IN_TX) {
-			names->now = HS_NIL;
-			names->durable = HS_NIL;
-			if (!hs_peek(core->failed))
-				hs_ready_push(core, sh, st, set);
-			return HS_G_OK;
+		if (unlikely((s & HS_S_IN_TX) || hs_cur(s) == HS_INPLACE)) {
+			*ret = s & HS_S_IN_TX ? HS_G_OK : HS_G_PARK;
+			return false;
 		}
-		if (hs_cur(s) == HS_INPLACE)
-			return HS_G_PARK;
 		if (hs_cur_named(hs_cur(s)))
 			names->now = w;
 		if (hs_dur(s) != HS_D_NONE)
 			names->durable = w;
 	}
-	return HS_G_OK;
+	return true;
 }
 
-/* One record a block: the new name takes the place of the old one, or the slot that has the name changes. */
-static void hs_gather_emit(struct hs_core *core, struct hs_set *st, u32 set, const struct hs_names *names)
+/* The block's new name takes the place of the old one. */
+static hs_always_inline void hs_gather_name(struct hs_core *core, struct hs_set *st, u32 set, u64 block,
+					    const struct hs_names *names, enum hs_dstate want)
 {
 	struct hs_commit *c = &core->commit;
-	u16 now = names->now, durable = names->durable;
-	enum hs_dstate want = now == HS_NIL ? HS_D_NONE : hs_slot_desired(hs_state(core, st)[now]);
-	struct hs_record rec = { .kind = HS_REC_STATE, .state = (u8)want, .prev = HS_NIL };
+	struct hs_record rec = {
+		.kind = HS_REC_NAME,
+		.state = (u8)want,
+		.prev = names->durable,
+		.slot = hs_slot_of(core, set, names->now).nr,
+		.block = block,
+	};
 
-	if (want != HS_D_NONE && now != durable) {
-		rec.kind = HS_REC_NAME;
-		rec.slot = hs_slot_of(core, set, now).nr;
-		rec.prev = durable;
-		rec.block = hs_tag(core, st, now);
-		c->data_bytes += hs_block_bytes(&core->geo);
-		c->flush_first |= want == HS_D_LOST;
-		hs_slot_take(core, st, now);
-	} else if (durable != HS_NIL) {
-		rec.slot = hs_slot_of(core, set, durable).nr;
-	} else {
-		return;
-	}
-	if (durable != HS_NIL)
-		hs_slot_take(core, st, durable);
-	c->bytes += hs_record_put(c->buf + c->bytes, &core->geo, &rec, hs_slot_crcs(core, st, now));
-	c->records++;
+	c->names_left--;
+	c->flush_first |= want == HS_D_LOST;
+	c->bytes += hs_record_put(c->buf + c->bytes, &core->geo, &rec, hs_slot_crcs(core, st, names->now));
+	hs_slot_take(core, st, names->now);
 }
 
-static enum hs_gather hs_gather_block(struct hs_core *core, struct hs_shard *sh, struct hs_set *st, u32 set, u16 way)
+/* The slot that has the block's name keeps it in another state, or loses it. */
+static void hs_gather_state(struct hs_core *core, u32 set, const struct hs_names *names, enum hs_dstate want)
 {
 	struct hs_commit *c = &core->commit;
+	struct hs_record rec = {
+		.kind = HS_REC_STATE,
+		.state = (u8)want,
+		.slot = hs_slot_of(core, set, names->durable).nr,
+	};
+
+	c->bytes += hs_record_put(c->buf + c->bytes, &core->geo, &rec, NULL);
+}
+
+/* One record, for the block of a pending way. */
+static hs_always_inline enum hs_gather hs_gather_block(struct hs_core *core, struct hs_shard *sh, struct hs_set *st,
+						       u32 set, u16 way)
+{
+	struct hs_commit *c = &core->commit;
+	u64 block = hs_tag(core, st, way);
+	enum hs_dstate want = HS_D_NONE;
+	enum hs_gather ret;
 	struct hs_names names;
 
-	if (hs_gather_names(core, sh, set, hs_tag(core, st, way), &names) == HS_G_PARK)
-		return HS_G_PARK;
+	if (!hs_gather_names(core, st, block, &names, &ret)) {
+		/* Changed since this transaction took it: the rest goes into the next, with its drop. */
+		if (ret == HS_G_OK && !hs_peek(core->failed))
+			hs_ready_push(core, sh, st, set);
+		return ret;
+	}
 	if (hs_peek(core->failed))
 		return HS_G_OK;
-	if (c->bytes + hs_record_bytes(core) > c->max_bytes ||
-	    c->data_bytes + hs_block_bytes(&core->geo) > HS_TX_DATA_MAX)
+	if (c->bytes > c->last_record || !c->names_left)
 		return HS_G_FULL;
-	hs_gather_emit(core, st, set, &names);
+	if (names.now != HS_NIL)
+		want = hs_slot_desired(hs_state(core, st)[names.now]);
+	if (want != HS_D_NONE && names.now != names.durable)
+		hs_gather_name(core, st, set, block, &names, want);
+	else
+		hs_gather_state(core, set, &names, want);
+	if (names.durable != HS_NIL)
+		hs_slot_take(core, st, names.durable);
+	c->records++;
 	return HS_G_OK;
 }
 
@@ -158,7 +168,7 @@ static void hs_gather_held(struct hs_core *core, struct hs_shard *sh, u32 *budge
 {
 	struct hs_commit *c = &core->commit;
 	struct hs_set *st = hs_set_at(core, c->set);
-	u32 ways = hs_assoc(&core->geo), ov = hs_peek(core->ov);
+	u32 ways = core->ways, ov = hs_peek(core->ov);
 	u64 *held = hs_held(core, st);
 
 	for (; c->way < ways && *budget; c->way = (c->way | 63) + 1) {
@@ -194,7 +204,7 @@ static enum hs_gather hs_gather_set(struct hs_core *core, struct hs_shard *sh, u
 		enum hs_gather ret;
 
 		c->way = hs_pending_next(core, st, c->way);
-		if (c->way == hs_assoc(&core->geo))
+		if (c->way == core->ways)
 			break;
 		ret = hs_gather_block(core, sh, st, c->set, (u16)c->way);
 		if (ret != HS_G_OK)
@@ -217,7 +227,7 @@ static void hs_gather_set_done(struct hs_core *core, struct hs_shard *sh, struct
 	}
 	st->held_gen = sh->held_gen;
 	if (st->nheld)
-		hs_held_push(core, sh, c->set);
+		hs_held_push(core, sh, st, c->set);
 	hs_set_reserve(core, sh, st, c->set, out);
 	c->set = HS_NOSET;
 	c->sets_left--;
@@ -238,7 +248,7 @@ static bool hs_gather_piece(struct hs_core *core, struct hs_shard *sh, enum hs_g
 		c->held_left = 0;
 		if (sh->held_gen != hs_peek(core->held_gen)) {
 			sh->held_gen = hs_peek(core->held_gen);
-			c->held_left = sh->held.count;
+			c->held_left = sh->queue[HS_Q_HELD].count;
 		}
 		c->set = HS_NOSET;
 	}
@@ -247,7 +257,7 @@ static bool hs_gather_piece(struct hs_core *core, struct hs_shard *sh, enum hs_g
 		return false;
 	}
 	if (c->entering)
-		c->sets_left = sh->ready.count;
+		c->sets_left = sh->queue[HS_Q_READY].count;
 	c->entering = false;
 	while (c->set != HS_NOSET || c->sets_left) {
 		if (!budget)
@@ -263,7 +273,7 @@ static bool hs_gather_piece(struct hs_core *core, struct hs_shard *sh, enum hs_g
 		*ret = hs_gather_set(core, sh, &budget);
 		if (*ret != HS_G_OK)
 			return false;
-		if (!c->look_held && c->way >= hs_assoc(&core->geo))
+		if (!c->look_held && c->way >= core->ways)
 			hs_gather_set_done(core, sh, out);
 	}
 	c->in_shard = false;
@@ -289,7 +299,7 @@ static enum hs_step_result hs_gather_next(struct hs_core *core)
 {
 	struct hs_commit *c = &core->commit;
 
-	while (c->shard < core->nr_shards && !c->all_shards && !hs_peek(core->shards[c->shard].ready_sets))
+	while (c->shard < core->nr_shards && !c->all_shards && !hs_peek(core->shards[c->shard].queue[HS_Q_READY].count))
 		c->shard++;
 	if (c->shard < core->nr_shards)
 		return hs_commit_go(core, C_GATHER, (s32)c->shard);
@@ -452,7 +462,7 @@ static u32 hs_apply_record(struct hs_core *core, struct hs_shard *sh, const u8 *
 	u32 bytes = hs_record_peek(buf, &core->geo, &rec), set = rec.slot >> core->geo.assoc_shift;
 	struct hs_set *st = hs_set_at(core, set);
 
-	hs_slot_committed(core, sh, st, set, (u16)(rec.slot & (hs_assoc(&core->geo) - 1)), (enum hs_dstate)rec.state);
+	hs_slot_committed(core, sh, st, set, (u16)(rec.slot & (core->ways - 1)), (enum hs_dstate)rec.state);
 	if (rec.prev != HS_NIL)
 		hs_slot_committed(core, sh, st, set, rec.prev, HS_D_NONE);
 	return bytes;

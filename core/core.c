@@ -52,6 +52,7 @@ static void hs_take_map(struct hs_core *core, struct hs_arena *a)
 	core->udirty = hs_take(a, 8 * words, 8);
 	core->uckpt = hs_take(a, 8 * words, 8);
 	core->unit_seq = hs_take(a, 8 * (u64)core->geo.table_units, 8);
+	core->rings = hs_take(a, 4 * (u64)core->nr_shards * hs_queues_room(core), 4);
 	core->sets = hs_take(a, (u64)core->geo.nsets * core->off.bytes, 64);
 }
 
@@ -74,6 +75,7 @@ static void hs_layout(struct hs_core *core, const struct hs_geometry *geo,
 	core->geo = *geo;
 	hs_set_layout(geo, &core->off);
 	core->nr_shards = hs_pick_shards(geo, opts->shards, &core->shard_shift);
+	core->shard_mask = (1u << core->shard_shift) - 1;
 	hs_take_map(core, a);
 	hs_take_buffers(core, a);
 }
@@ -88,11 +90,11 @@ u64 hs_core_size(const struct hs_geometry *geo, const struct hs_core_opts *opts)
 u64 hs_core_map_size(const struct hs_geometry *geo, const struct hs_core_opts *opts)
 {
 	struct hs_set_offsets off;
-	u32 shift;
+	u32 shift, shards = hs_pick_shards(geo, opts->shards, &shift);
 
 	hs_set_layout(geo, &off);
-	return hs_round_up(sizeof(struct hs_core), 64) + 256 +
-	       hs_pick_shards(geo, opts->shards, &shift) * sizeof(struct hs_shard) +
+	return hs_round_up(sizeof(struct hs_core), 64) + 256 + shards * sizeof(struct hs_shard) +
+	       4 * ((u64)shards * HS_QUEUES << shift) +
 	       2 * 8 * (u64)((geo->table_units + 63) / 64) + 8 * (u64)geo->table_units +
 	       (u64)geo->nsets * off.bytes;
 }
@@ -106,9 +108,7 @@ static void hs_shard_init(struct hs_core *core, u32 index)
 	sh->index = index;
 	sh->first_set = index << core->shard_shift;
 	sh->nsets = (u32)hs_min(1u << core->shard_shift, core->geo.nsets - sh->first_set);
-	hs_setq_init(&sh->ready);
-	hs_setq_init(&sh->held);
-	hs_setq_init(&sh->urgent);
+	hs_queues_init(core, sh);
 	hs_list_init(&sh->waiters);
 	for (i = 0; i < HS_BUCKETS; i++)
 		hs_list_init(&sh->buckets[i]);
@@ -176,6 +176,7 @@ struct hs_core *hs_core_init(void *mem, const struct hs_sb *sb, const struct hs_
 	core->policy = &hs_policy_lru;
 	core->block_mask = hs_block_sectors(&core->geo) - 1;
 	core->data_sector = core->geo.data_offset >> HS_SECTOR_SHIFT;
+	core->ways = hs_assoc(&core->geo);
 	core->reserve = (u32)hs_max(2, hs_assoc(&core->geo) / 16);
 	core->reserve_low = core->reserve - core->reserve / 4;
 	core->sum_shift = core->geo.assoc_shift > 12 ? core->geo.assoc_shift - 6 : 6;

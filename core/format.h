@@ -163,6 +163,11 @@ struct hs_tx_info {
 	u32 crc;		/* of this one */
 };
 
+static inline u32 hs_record_name_bytes(const struct hs_geometry *geo)
+{
+	return HS_REC_NAME_BYTES + (geo->checksums ? 4 * geo->units_per_block : 0);
+}
+
 /* Appends a record at buf; returns its bytes. crcs: host order, or NULL. */
 static inline u32 hs_record_put(u8 *buf, const struct hs_geometry *geo, const struct hs_record *rec,
 				const u32 *crcs)
@@ -194,7 +199,7 @@ static inline u32 hs_record_peek(const u8 *buf, const struct hs_geometry *geo, s
 	if (rec->kind == HS_REC_STATE)
 		return HS_REC_STATE_BYTES;
 	rec->prev = (u16)hs_get(buf + 6, 2);
-	return HS_REC_NAME_BYTES + (geo->checksums ? 4 * geo->units_per_block : 0);
+	return hs_record_name_bytes(geo);
 }
 
 static inline u32 hs_record_slot(const u8 *buf)

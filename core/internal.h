@@ -102,7 +102,6 @@ struct hs_set {
 	u16 ndirty;		/* DIRTY and INPLACE: work for write-back */
 	u16 policy[8];		/* the policy's list heads */
 	u8 queued;		/* on which of the shard's queues, a bit each */
-	u32 qnext[3];		/* links of those queues */
 	u32 held_gen;		/* what is on hold has been looked at since that verdict */
 	u16 scan_way;		/* a gather has paused before this way */
 	bool overtaken;		/* meanwhile unnamed data moved from behind it to before it */
@@ -116,16 +115,18 @@ struct hs_set_offsets {
 	u32 bytes;		/* of the whole set */
 };
 
+enum hs_q { HS_Q_READY, HS_Q_HELD, HS_Q_URGENT, HS_QUEUES };
+
 struct hs_setq {
-	u32 head, tail, count;
+	u32 *ring;		/* room for all sets of the shard */
+	u32 head;
+	u32 count;		/* peeked by others */
 };
 
 struct hs_shard {
 	u32 index, first_set, nsets;
 	u32 writing;			/* write-back-mode writes in flight */
 	/* peeked by others */
-	u32 ready_sets;			/* == ready.count */
-	u32 urgent_sets;
 	u32 parked;			/* requests on waiters */
 	u32 unnamed;			/* acknowledged dirty slots that no durable map names */
 	u32 hold[2];			/* slots on hold, by phase */
@@ -138,7 +139,7 @@ struct hs_shard {
 	u32 held_gen;
 	u32 tick_gen;			/* parked requests have looked at the clock since that tick */
 	u32 scan;			/* write-back's cursor, a set of this shard */
-	struct hs_setq ready, held, urgent;
+	struct hs_setq queue[HS_QUEUES];
 	struct hs_list waiters;
 	struct hs_counters n;
 	struct hs_list buckets[HS_BUCKETS];
@@ -184,7 +185,8 @@ struct hs_commit {
 	struct hs_req req;
 	u8 *buf;			/* one transaction */
 	u32 bytes, records, max_bytes;
-	u64 data_bytes;
+	u32 last_record;		/* none begins behind that */
+	u32 names_left;			/* that the data of one transaction allow */
 	struct hs_tx_info info;
 	u32 pages;
 	u32 shard, sets_left;		/* gather: where we are */
@@ -296,6 +298,9 @@ struct hs_core {
 	u8 *sets;
 	struct hs_shard *shards;
 	u32 nr_shards, shard_shift;	/* set >> shard_shift is its shard */
+	u32 shard_mask;			/* sets of a shard, less one */
+	u32 *rings;			/* the shards' queues of sets */
+	u32 ways;			/* of a set */
 	u32 reserve;			/* free slots a set keeps */
 	u32 reserve_low;		/* with less than that a commit comes early */
 	u32 sum_shift;			/* log2 of the ways that a bit of pend_sum stands for */
@@ -463,19 +468,36 @@ void hs_set_unindex(const struct hs_core *core, struct hs_set *s, u16 way);
 
 /* ---- queue.c: queues of sets ----------------------------------------------------------------------- */
 
-void hs_setq_init(struct hs_setq *q);
-enum hs_q { HS_Q_READY, HS_Q_HELD, HS_Q_URGENT };
-void hs_ready_add(const struct hs_core *core, struct hs_shard *sh, u32 set);
-static inline void hs_ready_push(const struct hs_core *core, struct hs_shard *sh, const struct hs_set *st, u32 set)
+u32 hs_queues_room(const struct hs_core *core);		/* words that a shard's queues take */
+void hs_queues_init(const struct hs_core *core, struct hs_shard *sh);
+
+static inline void hs_q_push(const struct hs_core *core, struct hs_shard *sh, struct hs_set *st, u32 set,
+			     enum hs_q which)
 {
-	if (!(st->queued & (1u << HS_Q_READY)))
-		hs_ready_add(core, sh, set);
+	struct hs_setq *q = &sh->queue[which];
+
+	if (st->queued & (1u << which))
+		return;
+	st->queued |= (u8)(1u << which);
+	q->ring[(q->head + q->count) & core->shard_mask] = set;
+	hs_poke(q->count, q->count + 1);
+}
+
+static inline void hs_ready_push(const struct hs_core *core, struct hs_shard *sh, struct hs_set *st, u32 set)
+{
+	hs_q_push(core, sh, st, set, HS_Q_READY);
 }
 u32 hs_ready_pop(const struct hs_core *core, struct hs_shard *sh);	/* HS_NOSET: empty */
-void hs_held_push(const struct hs_core *core, struct hs_shard *sh, u32 set);
+static inline void hs_held_push(const struct hs_core *core, struct hs_shard *sh, struct hs_set *st, u32 set)
+{
+	hs_q_push(core, sh, st, set, HS_Q_HELD);
+}
 /* At most `most` of them become ready; returns how many. */
 u32 hs_held_release(const struct hs_core *core, struct hs_shard *sh, u32 most);
-void hs_urgent_push(const struct hs_core *core, struct hs_shard *sh, u32 set);
+static inline void hs_urgent_push(const struct hs_core *core, struct hs_shard *sh, struct hs_set *st, u32 set)
+{
+	hs_q_push(core, sh, st, set, HS_Q_URGENT);
+}
 u32 hs_urgent_pop(const struct hs_core *core, struct hs_shard *sh);
 
 /* ---- slot.c: life of a slot; the shard's domain ----------------------------------------------------- */
@@ -511,12 +533,30 @@ static inline void hs_pending_clear(const struct hs_core *core, struct hs_set *s
 		st->pend_sum &= ~(1ull << (way >> core->sum_shift));
 }
 /* The first pending way from `way` on, or the number of ways. */
-u32 hs_pending_next(const struct hs_core *core, const struct hs_set *st, u32 way);
+static inline u32 hs_pending_next(const struct hs_core *core, const struct hs_set *st, u32 way)
+{
+	u32 shift = core->sum_shift;
+
+	while (way < core->ways) {
+		u64 sum = st->pend_sum >> (way >> shift), bits;
+
+		if (!sum)
+			break;
+		if (!(sum & 1))
+			way = ((way >> shift) + (u32)__builtin_ctzll(sum)) << shift;
+		bits = st->pending[way >> 6] >> (way & 63);
+		if (bits)
+			return way + (u32)__builtin_ctzll(bits);
+		way = (way | 63) + 1;
+	}
+	return core->ways;
+}
 /* A transaction takes the slot up ... */
 static inline void hs_slot_take(struct hs_core *core, struct hs_set *st, u16 way)
 {
 	hs_state(core, st)[way] |= HS_S_IN_TX;
-	hs_pending_clear(core, st, way);
+	if (hs_bit(st->pending, way))
+		hs_pending_clear(core, st, way);
 }
 /* Takes a free slot for the block (FILL, indexed) and keeps the set's reserve up; HS_NIL if there is none.
  * foreground writers may use the last of the reserve, fills may not. */
@@ -601,7 +641,7 @@ static inline bool hs_slot_freeable(const struct hs_core *core, const struct hs_
 }
 
 /* What a commit changes leaves cur and its flags alone: no list, and but one gauge, follows. */
-static inline void hs_slot_committed(struct hs_core *core, struct hs_shard *sh, struct hs_set *st, u32 set, u16 way,
+static hs_always_inline void hs_slot_committed(struct hs_core *core, struct hs_shard *sh, struct hs_set *st, u32 set, u16 way,
 				     enum hs_dstate dur)
 {
 	u16 *state = &hs_state(core, st)[way], from = *state;

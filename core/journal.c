@@ -77,7 +77,7 @@ bool hs_any_ready(const struct hs_core *core)
 	u32 i;
 
 	for (i = 0; i < core->nr_shards; i++)
-		if (hs_peek(core->shards[i].ready_sets))
+		if (hs_peek(core->shards[i].queue[HS_Q_READY].count))
 			return true;
 	return false;
 }
@@ -178,7 +178,7 @@ static void hs_tick_writeback(struct hs_core *core, u64 now, bool second, struct
 	}
 	hs_poke(core->wb_want, want);
 	for (i = 0; i < core->nr_shards; i++)
-		visit |= hs_peek(core->shards[i].urgent_sets) || hs_peek(core->shards[i].parked);
+		visit |= hs_peek(core->shards[i].queue[HS_Q_URGENT].count) || hs_peek(core->shards[i].parked);
 	/* Parked requests look at their deadlines when a machine passes by. */
 	if ((want == HS_WANT_ALL && hs_draining(core)) || (visit && now >= retry_at))
 		hs_wb_want(core, HS_WB_MACHINES, out);

@@ -1,73 +1,57 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * A shard's queues of sets, singly linked through the set headers, each with links of its own:
+ * A shard's queues of sets. A set stands on each at most once (a flag in its header says so), so a ring with room
+ * for all sets of the shard never overflows:
+ *
  *	ready	has slots that a commit can take, or look at
  *	held	has slots that await an origin FLUSH; ready again when one has ended
  *	urgent	has too few slots that are not dirty: write-back comes here first
  */
 #include "core/internal.h"
 
-void hs_setq_init(struct hs_setq *q)
+u32 hs_queues_room(const struct hs_core *core)
 {
-	q->head = HS_NOSET;
-	q->tail = HS_NOSET;
-	q->count = 0;
+	return HS_QUEUES << core->shard_shift;
 }
 
-/* One body for the three queues; `which` names link, flag and queue. */
-static void hs_q_push(const struct hs_core *core, struct hs_setq *q, enum hs_q which, u32 set)
+void hs_queues_init(const struct hs_core *core, struct hs_shard *sh)
 {
-	struct hs_set *st = hs_set_at(core, set);
+	u32 i;
 
-	if (st->queued & (1u << which))
-		return;
-	st->queued |= (u8)(1u << which);
-	st->qnext[which] = HS_NOSET;
-	if (q->head == HS_NOSET)
-		q->head = set;
-	else
-		hs_set_at(core, q->tail)->qnext[which] = set;
-	q->tail = set;
-	q->count++;
+	for (i = 0; i < HS_QUEUES; i++) {
+		sh->queue[i].ring = core->rings + (size_t)sh->index * hs_queues_room(core) +
+				    ((size_t)i << core->shard_shift);
+		sh->queue[i].head = 0;
+		sh->queue[i].count = 0;
+	}
 }
 
-static u32 hs_q_pop(const struct hs_core *core, struct hs_setq *q, enum hs_q which)
+static u32 hs_q_pop(const struct hs_core *core, struct hs_shard *sh, enum hs_q which)
 {
-	u32 set = q->head;
+	struct hs_setq *q = &sh->queue[which];
+	u32 set;
 
-	if (set == HS_NOSET)
-		return set;
-	q->head = hs_set_at(core, set)->qnext[which];
+	if (!q->count)
+		return HS_NOSET;
+	set = q->ring[q->head];
+	q->head = (q->head + 1) & core->shard_mask;
+	hs_poke(q->count, q->count - 1);
 	hs_set_at(core, set)->queued &= (u8)~(1u << which);
-	q->count--;
 	return set;
-}
-
-void hs_ready_add(const struct hs_core *core, struct hs_shard *sh, u32 set)
-{
-	hs_q_push(core, &sh->ready, HS_Q_READY, set);
-	hs_poke(sh->ready_sets, sh->ready.count);
 }
 
 u32 hs_ready_pop(const struct hs_core *core, struct hs_shard *sh)
 {
-	u32 set = hs_q_pop(core, &sh->ready, HS_Q_READY);
-
-	hs_poke(sh->ready_sets, sh->ready.count);
-	return set;
-}
-
-void hs_held_push(const struct hs_core *core, struct hs_shard *sh, u32 set)
-{
-	hs_q_push(core, &sh->held, HS_Q_HELD, set);
+	return hs_q_pop(core, sh, HS_Q_READY);
 }
 
 u32 hs_held_release(const struct hs_core *core, struct hs_shard *sh, u32 most)
 {
-	u32 set, nr;
+	u32 nr;
 
 	for (nr = 0; nr < most; nr++) {
-		set = hs_q_pop(core, &sh->held, HS_Q_HELD);
+		u32 set = hs_q_pop(core, sh, HS_Q_HELD);
+
 		if (set == HS_NOSET)
 			break;
 		hs_ready_push(core, sh, hs_set_at(core, set), set);
@@ -75,16 +59,7 @@ u32 hs_held_release(const struct hs_core *core, struct hs_shard *sh, u32 most)
 	return nr;
 }
 
-void hs_urgent_push(const struct hs_core *core, struct hs_shard *sh, u32 set)
-{
-	hs_q_push(core, &sh->urgent, HS_Q_URGENT, set);
-	hs_poke(sh->urgent_sets, sh->urgent.count);
-}
-
 u32 hs_urgent_pop(const struct hs_core *core, struct hs_shard *sh)
 {
-	u32 set = hs_q_pop(core, &sh->urgent, HS_Q_URGENT);
-
-	hs_poke(sh->urgent_sets, sh->urgent.count);
-	return set;
+	return hs_q_pop(core, sh, HS_Q_URGENT);
 }

@@ -66,22 +66,3 @@ bool hs_pending_none(const struct hs_core *core, const struct hs_set *st, u32 ch
 		word++;
 	return word == end;
 }
-
-u32 hs_pending_next(const struct hs_core *core, const struct hs_set *st, u32 way)
-{
-	u32 ways = hs_assoc(&core->geo), shift = core->sum_shift;
-
-	while (way < ways) {
-		u64 bits = st->pending[way >> 6] >> (way & 63), sum;
-
-		if (bits)
-			return way + (u32)__builtin_ctzll(bits);
-		way = (way | 63) + 1;
-		sum = way < ways ? st->pend_sum >> (way >> shift) : 0;
-		if (!sum)
-			return ways;
-		if (!(sum & 1))
-			way = ((way >> shift) + (u32)__builtin_ctzll(sum)) << shift;
-	}
-	return ways;
-}

@@ -116,7 +116,7 @@ static void hs_slot_held(struct hs_core *core, struct hs_shard *sh, struct hs_se
 	if (s & HS_S_HOLD) {
 		hs_bit_set(hs_held(core, st), way);
 		st->nheld++;
-		hs_held_push(core, sh, set);
+		hs_held_push(core, sh, st, set);
 	} else {
 		hs_bit_clear(hs_held(core, st), way);
 		st->nheld--;
@@ -170,12 +170,27 @@ void hs_slot_review(struct hs_core *core, struct hs_shard *sh, struct hs_set *st
 	hs_slot_pending(core, sh, st, set, way, hs_state(core, st)[way]);
 }
 
+/* The record that would have dropped the block's durable name, with a new one, will not be written: that drop alone. */
+static void hs_slot_pend_durable(struct hs_core *core, struct hs_shard *sh, u32 set, u64 block)
+{
+	struct hs_set *st = hs_set_at(core, set);
+	u16 w = hs_set_find_any(core, st, block, HS_NIL);
+
+	for (; w != HS_NIL; w = hs_set_find_any(core, st, block, w))
+		if (hs_slot_wants(hs_state(core, st)[w]))
+			hs_slot_pending(core, sh, st, set, w, hs_state(core, st)[w]);
+}
+
 void hs_slot_retire(struct hs_core *core, struct hs_shard *sh, u32 set, u16 way)
 {
-	u16 s = hs_state(core, hs_set_at(core, set))[way];
+	struct hs_set *st = hs_set_at(core, set);
+	u64 block = hs_tag(core, st, way);
+	u16 from = hs_state(core, st)[way];
 
-	s = hs_with_cur((u16)(s & ~(HS_S_HOLD | HS_S_LOST)), HS_RETIRED);
-	hs_slot_change(core, sh, set, way, s);
+	hs_slot_change(core, sh, set, way,
+		       hs_with_cur((u16)(from & ~(HS_S_HOLD | HS_S_LOST)), HS_RETIRED));
+	if (hs_dur(from) == HS_D_NONE)
+		hs_slot_pend_durable(core, sh, set, block);
 }
 
 void hs_slot_reclaim(struct hs_core *core, struct hs_shard *sh, u32 set, u16 way)
@@ -204,7 +219,7 @@ void hs_set_restock(struct hs_core *core, struct hs_shard *sh, u32 set, struct h
 	if (st->nretired && st->nfree < core->reserve_low)
 		out->kick |= HS_KICK_COMMIT;
 	if (st->ndirty > core->dirty_high || st->nfree + st->nretired < core->reserve) {
-		hs_urgent_push(core, sh, set);
+		hs_urgent_push(core, sh, st, set);
 		out->kick |= HS_KICK_WRITEBACK;
 	}
 }
@@ -256,9 +271,8 @@ void hs_slot_supersede(struct hs_core *core, struct hs_shard *sh, struct hs_set 
 	hs_pending_set(core, st, way);
 	hs_ready_push(core, sh, st, set);
 	if (!hs_slot_unnamed(was)) {
+		/* Its drop goes into the record of the new name. */
 		hs_poke(sh->unnamed, sh->unnamed + 1);
-		if (!(was & HS_S_IN_TX))
-			hs_pending_set(core, st, old);
 		return;
 	}
 	if (way < st->scan_way && old >= st->scan_way)

@@ -28,21 +28,21 @@ static void sets_come_out_in_the_order_they_went_in(void **state)
 	hs_ready_push(b.core, sh, hs_set_at(b.core, 2), 2);
 	hs_ready_push(b.core, sh, hs_set_at(b.core, 0), 0);
 	hs_ready_push(b.core, sh, hs_set_at(b.core, 3), 3);
-	assert_int_equal(sh->ready_sets, 3);
+	assert_int_equal(sh->queue[HS_Q_READY].count, 3);
 	assert_int_equal(hs_ready_pop(b.core, sh), 2);
 	assert_int_equal(hs_ready_pop(b.core, sh), 0);
 	hs_ready_push(b.core, sh, hs_set_at(b.core, 2), 2);
 	assert_int_equal(hs_ready_pop(b.core, sh), 3);
 	assert_int_equal(hs_ready_pop(b.core, sh), 2);
 	assert_int_equal(hs_ready_pop(b.core, sh), HS_NOSET);
-	assert_int_equal(sh->ready_sets, 0);
+	assert_int_equal(sh->queue[HS_Q_READY].count, 0);
 }
 
 static void a_set_is_on_a_queue_once(void **state)
 {
-	hs_urgent_push(b.core, sh, 1);
-	hs_urgent_push(b.core, sh, 1);
-	assert_int_equal(sh->urgent_sets, 1);
+	hs_urgent_push(b.core, sh, hs_set_at(b.core, 1), 1);
+	hs_urgent_push(b.core, sh, hs_set_at(b.core, 1), 1);
+	assert_int_equal(sh->queue[HS_Q_URGENT].count, 1);
 	assert_int_equal(hs_urgent_pop(b.core, sh), 1);
 	assert_int_equal(hs_urgent_pop(b.core, sh), HS_NOSET);
 }
@@ -50,23 +50,23 @@ static void a_set_is_on_a_queue_once(void **state)
 static void the_queues_are_independent(void **state)
 {
 	hs_ready_push(b.core, sh, hs_set_at(b.core, 1), 1);
-	hs_urgent_push(b.core, sh, 1);
-	hs_held_push(b.core, sh, 1);
+	hs_urgent_push(b.core, sh, hs_set_at(b.core, 1), 1);
+	hs_held_push(b.core, sh, hs_set_at(b.core, 1), 1);
 	assert_int_equal(hs_urgent_pop(b.core, sh), 1);
-	assert_int_equal(sh->ready.count, 1);
-	assert_int_equal(sh->held.count, 1);
+	assert_int_equal(sh->queue[HS_Q_READY].count, 1);
+	assert_int_equal(sh->queue[HS_Q_HELD].count, 1);
 }
 
 static void release_makes_held_sets_ready_as_many_as_asked_for(void **state)
 {
-	hs_held_push(b.core, sh, 0);
-	hs_held_push(b.core, sh, 3);
+	hs_held_push(b.core, sh, hs_set_at(b.core, 0), 0);
+	hs_held_push(b.core, sh, hs_set_at(b.core, 3), 3);
 	hs_ready_push(b.core, sh, hs_set_at(b.core, 3), 3);
 	assert_int_equal(hs_held_release(b.core, sh, 1), 1);
-	assert_int_equal(sh->held.count, 1);
+	assert_int_equal(sh->queue[HS_Q_HELD].count, 1);
 	assert_int_equal(hs_held_release(b.core, sh, 64), 1);
-	assert_int_equal(sh->held.count, 0);
-	assert_int_equal(sh->ready_sets, 2);
+	assert_int_equal(sh->queue[HS_Q_HELD].count, 0);
+	assert_int_equal(sh->queue[HS_Q_READY].count, 2);
 	assert_int_equal(hs_held_release(b.core, sh, 64), 0);
 }
 
