@@ -59,11 +59,11 @@ static void hs_gather_hold(struct hs_core *core, struct hs_shard *sh, u32 set, u
 	if (!!(s & HS_S_PHASE) == (ov & HS_OV_PHASE))
 		return;
 	if ((ov & HS_OV_VERDICT) == HS_OV_OK) {
-		hs_slot_change(core, sh, set, way, hs_with_cur(free, HS_CLEAN));
+		hs_slot_change(core, sh, hs_set_at(core, set), set, way, hs_with_cur(free, HS_CLEAN));
 	} else if ((ov & HS_OV_VERDICT) == HS_OV_FAILED) {
 		/* What the origin was told may be gone (R3): dirty again, or dropped. */
 		if (hs_cur(s) == HS_WRITTEN)
-			hs_slot_change(core, sh, set, way, hs_with_cur(free, HS_DIRTY));
+			hs_slot_change(core, sh, hs_set_at(core, set), set, way, hs_with_cur(free, HS_DIRTY));
 		else
 			hs_slot_retire(core, sh, set, way);
 	}

@@ -109,6 +109,7 @@ static void hs_shard_init(struct hs_core *core, u32 index)
 	sh->first_set = index << core->shard_shift;
 	sh->nsets = (u32)hs_min(1u << core->shard_shift, core->geo.nsets - sh->first_set);
 	hs_queues_init(core, sh);
+	sh->gauges[1] = ((u64)sh->nsets << core->geo.assoc_shift) * hs_weights[HS_FREE].gauges[1];
 	hs_list_init(&sh->waiters);
 	for (i = 0; i < HS_BUCKETS; i++)
 		hs_list_init(&sh->buckets[i]);
@@ -303,8 +304,11 @@ void hs_core_count(struct hs_core *core, s32 domain, struct hs_counters *sum)
 		return;
 	}
 	hs_counters_add(sum, &sh->n);
-	sum->dirty += sh->dirty_now;
-	sum->lost += sh->lost_now;
+	sum->used += (u32)sh->gauges[0];
+	sum->retired += sh->gauges[0] >> 32;
+	sum->free += (u32)sh->gauges[1];
+	sum->dirty += sh->gauges[1] >> 32;
+	sum->lost += sh->lost;
 }
 
 void hs_core_recount(struct hs_core *core, s32 domain, struct hs_counters *sum)

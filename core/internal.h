@@ -98,13 +98,13 @@ static inline bool hs_cur_named(enum hs_cur cur)
 /* Header of a set's memory; arrays follow at core->off. */
 struct hs_set {
 	u16 free_head;
-	u16 nfree, nretired, nheld;
-	u16 ndirty;		/* DIRTY and INPLACE: work for write-back */
+	u16 nheld;
 	u16 policy[8];		/* the policy's list heads */
 	u8 queued;		/* on which of the shard's queues, a bit each */
 	u32 held_gen;		/* what is on hold has been looked at since that verdict */
 	u16 scan_way;		/* a gather has paused before this way */
 	bool overtaken;		/* meanwhile unnamed data moved from behind it to before it */
+	u64 counts;		/* free, retired, work for write-back: see struct hs_weight */
 	u64 pend_sum;		/* bit per 1 << core->sum_shift ways: some of them are pending */
 	u64 pending[];		/* bit per way: a commit has something to do there; as many more: on hold */
 };
@@ -130,7 +130,8 @@ struct hs_shard {
 	u32 parked;			/* requests on waiters */
 	u32 unnamed;			/* acknowledged dirty slots that no durable map names */
 	u32 hold[2];			/* slots on hold, by phase */
-	u32 dirty_now, lost_now;	/* == n.dirty, n.lost, as words */
+	u64 gauges[2];			/* see struct hs_weight */
+	u32 lost;			/* slots */
 	u64 origin_writes;		/* ended, of any kind (R3) */
 	u64 directs;			/* of them acknowledged direct writes, discards, zeroings (R4) */
 
@@ -144,6 +145,54 @@ struct hs_shard {
 	struct hs_counters n;
 	struct hs_list buckets[HS_BUCKETS];
 } __attribute__((aligned(64)));
+
+/* ---- gauges ------------------------------------------------------------------------------------- */
+
+/*
+ * What one slot adds to the gauges of its set and shard, by its state. Counts share words, so that a change of
+ * state costs three additions:
+ *
+ *	set.counts		 0 free | 16 retired | 32 work for write-back (DIRTY, INPLACE)
+ *	shard.gauges[0]		 0 used | 32 retired
+ *	shard.gauges[1]		 0 free | 32 dirty
+ */
+struct hs_weight {
+	u64 counts, gauges[2];
+	u32 unnamed;
+};
+extern const struct hs_weight hs_weights[32];	/* by cur and dur, the low five bits of a state */
+
+static inline u32 hs_nfree(const struct hs_set *st)
+{
+	return (u16)st->counts;
+}
+
+static inline u32 hs_nretired(const struct hs_set *st)
+{
+	return (u16)(st->counts >> 16);
+}
+
+static inline u32 hs_nwork(const struct hs_set *st)
+{
+	return (u16)(st->counts >> 32);
+}
+
+static inline u32 hs_shard_dirty(const struct hs_shard *sh)
+{
+	return (u32)(hs_peek(sh->gauges[1]) >> 32);
+}
+
+/* A slot that was in one state is in another. */
+static inline void hs_gauge(struct hs_shard *sh, struct hs_set *st, u16 from, u16 to)
+{
+	const struct hs_weight *less = &hs_weights[from & (HS_S_CUR | HS_S_DUR)];
+	const struct hs_weight *more = &hs_weights[to & (HS_S_CUR | HS_S_DUR)];
+
+	st->counts += more->counts - less->counts;
+	sh->gauges[0] += more->gauges[0] - less->gauges[0];
+	hs_poke(sh->gauges[1], sh->gauges[1] + more->gauges[1] - less->gauges[1]);
+	hs_poke(sh->unnamed, sh->unnamed + more->unnamed - less->unnamed);
+}
 
 /* ---- replacement policy -------------------------------------------------------------------------- */
 
@@ -517,7 +566,7 @@ static inline bool hs_slot_wants(u16 s)
 }
 
 /* Any change of state: keeps gauges, policy lists, pending bits; frees what can be freed. */
-void hs_slot_change(struct hs_core *core, struct hs_shard *sh, u32 set, u16 way, u16 to);
+void hs_slot_change(struct hs_core *core, struct hs_shard *sh, struct hs_set *st, u32 set, u16 way, u16 to);
 static inline void hs_pending_set(const struct hs_core *core, struct hs_set *st, u16 way)
 {
 	hs_bit_set(st->pending, way);
@@ -566,8 +615,7 @@ u16 hs_slot_alloc(struct hs_core *core, struct hs_shard *sh, u32 set, u64 block,
 static inline void hs_slot_pop(struct hs_core *core, struct hs_shard *sh, struct hs_set *st, u16 way, u64 block)
 {
 	st->free_head = hs_next(core, st)[way];
-	st->nfree--;
-	sh->n.free--;
+	hs_gauge(sh, st, HS_FREE, HS_FILL);
 	hs_set_index(core, st, way, block);
 	hs_state(core, st)[way] = HS_FILL;
 }
@@ -575,12 +623,6 @@ void hs_slot_retire(struct hs_core *core, struct hs_shard *sh, u32 set, u16 way)
 /* A FILL or INPLACE slot's data are there: it becomes the block's current one; an old one retires. */
 void hs_slot_arrive(struct hs_core *core, struct hs_shard *sh, u32 set, u16 way, u16 old,
 		    enum hs_cur as, bool lost);
-/* The commonest case of that: a dirty slot that write-back has not taken up is overwritten by another. */
-void hs_slot_supersede(struct hs_core *core, struct hs_shard *sh, struct hs_set *st, u32 set, u16 way, u16 old);
-static inline bool hs_slot_supersedable(u16 old)
-{
-	return (old & (HS_S_CUR | HS_S_LOST | HS_S_WB)) == HS_DIRTY;
-}
 /* A user of the slot went: free it if that was all it waited for. */
 void hs_slot_reclaim(struct hs_core *core, struct hs_shard *sh, u32 set, u16 way);
 static inline void hs_slot_release(struct hs_core *core, struct hs_shard *sh, u32 set, u16 way)
@@ -593,8 +635,8 @@ void hs_set_restock(struct hs_core *core, struct hs_shard *sh, u32 set, struct h
 static inline void hs_set_reserve(struct hs_core *core, struct hs_shard *sh, const struct hs_set *st, u32 set,
 				  struct hs_out *out)
 {
-	if (unlikely(st->nfree + st->nretired < core->reserve || st->nfree < core->reserve_low ||
-		     st->ndirty > core->dirty_high))
+	if (unlikely(hs_nfree(st) + hs_nretired(st) < core->reserve || hs_nfree(st) < core->reserve_low ||
+		     hs_nwork(st) > core->dirty_high))
 		hs_set_restock(core, sh, set, out);
 }
 /* Load: a slot as the durable map has it. */

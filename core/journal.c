@@ -56,11 +56,20 @@ u64 hs_sum_##name(const struct hs_core *core) \
 	return sum; \
 }
 HS_SUM(unnamed, unnamed)
-HS_SUM(dirty, dirty_now)
-HS_SUM(lost, lost_now)
+HS_SUM(lost, lost)
 HS_SUM(origin_writes, origin_writes)
 HS_SUM(directs, directs)
 #undef HS_SUM
+
+u64 hs_sum_dirty(const struct hs_core *core)
+{
+	u64 sum = 0;
+	u32 i;
+
+	for (i = 0; i < core->nr_shards; i++)
+		sum += hs_shard_dirty(&core->shards[i]);
+	return sum;
+}
 
 u64 hs_sum_hold(const struct hs_core *core, u32 phase)
 {

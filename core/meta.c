@@ -226,7 +226,7 @@ static enum hs_step_result hs_meta_drain(struct hs_core *core)
 	struct hs_meta *m = &core->meta;
 	const struct hs_shard *sh = &core->shards[m->shard];
 
-	m->drained &= !sh->writing && !sh->dirty_now;
+	m->drained &= !sh->writing && !hs_shard_dirty(sh);
 	if (m->drained && ++m->shard < core->nr_shards)
 		return hs_meta_go(core, M_DRAIN, (s32)m->shard);
 	return hs_meta_go(core, M_BEGIN, hs_journal_domain(core));

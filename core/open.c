@@ -424,7 +424,6 @@ static void hs_open_build_set(struct hs_core *core, u32 set)
 	u32 i;
 
 	st->free_head = HS_NIL;
-	st->nfree = 0;
 	for (i = hs_assoc(&core->geo); i-- > 0;) {
 		u16 way = (u16)i;
 		enum hs_dstate dur = hs_dur(hs_state(core, st)[way]);
@@ -439,8 +438,6 @@ static void hs_open_build_set(struct hs_core *core, u32 set)
 			hs_state(core, st)[way] = HS_FREE;
 			hs_next(core, st)[way] = st->free_head;
 			st->free_head = way;
-			st->nfree++;
-			sh->n.free++;
 			continue;
 		}
 		hs_set_index(core, st, way, block);

@@ -159,7 +159,7 @@ static enum hs_step_result hs_read_bad(struct hs_core *core, struct hs_shard *sh
 		sh->n.checksum_errors++;
 	if (hs_cur(s) == HS_DIRTY) {
 		if (!(s & HS_S_LOST))
-			hs_slot_change(core, sh, req->set, way, s | HS_S_LOST);
+			hs_slot_change(core, sh, hs_set_at(core, req->set), req->set, way, s | HS_S_LOST);
 		return hs_req_end(core, sh, req, -EIO, out);
 	}
 	if (hs_cur(s) == HS_WRITTEN)

@@ -43,7 +43,7 @@ void hs_set_init(const struct hs_core *core, struct hs_set *s)
 	for (i = 0; i < ways; i++)
 		hs_next(core, s)[i] = i + 1 < ways ? (u16)(i + 1) : HS_NIL;
 	s->free_head = 0;
-	s->nfree = (u16)ways;
+	s->counts = ways * hs_weights[HS_FREE].counts;
 	core->policy->init(core, s);
 }
 

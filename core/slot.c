@@ -32,70 +32,44 @@ static inline bool hs_slot_unnamed(u16 s)
 	return hs_cur_dirty(hs_cur(s)) && hs_dur(s) == HS_D_NONE;
 }
 
-/* ---- gauges --------------------------------------------------------------------------------------------- */
-
-/* Which gauges count a slot in that state. */
-#define HS_G_FREE	1u
-#define HS_G_RETIRED	2u
-#define HS_G_USED	4u
-#define HS_G_DIRTY	8u
-#define HS_G_WORK	16u	/* for write-back */
-
-static const u8 hs_gauges_of[8] = {
-	[HS_FREE] = HS_G_FREE,
-	[HS_FILL] = 0,
-	[HS_RETIRED] = HS_G_RETIRED,
-	[HS_CLEAN] = HS_G_USED,
-	[HS_DIRTY] = HS_G_USED | HS_G_DIRTY | HS_G_WORK,
-	[HS_WRITTEN] = HS_G_USED | HS_G_DIRTY,
-	[HS_INPLACE] = HS_G_USED | HS_G_DIRTY | HS_G_WORK,
-};
-
-static inline u64 hs_one(bool up)
-{
-	return up ? 1 : ~0ull;
-}
-
-static void hs_gauges_cur(struct hs_shard *sh, struct hs_set *st, u32 was, u32 is)
-{
-	u32 differ = was ^ is;
-
-	if (differ & HS_G_FREE)
-		sh->n.free += hs_one(is & HS_G_FREE);
-	if (differ & HS_G_RETIRED) {
-		sh->n.retired += hs_one(is & HS_G_RETIRED);
-		st->nretired = (u16)(st->nretired + hs_one(is & HS_G_RETIRED));
+#define W_SET(free, retired, work)	((u64)(free) | (u64)(retired) << 16 | (u64)(work) << 32)
+#define W_PAIR(low, high)		((u64)(low) | (u64)(high) << 32)
+#define WEIGHT(cur, dur, free, retired, used, dirty, work) \
+	[(cur) | (dur) << HS_S_DUR_SHIFT] = { \
+		.counts = W_SET(free, retired, work), \
+		.gauges = { W_PAIR(used, retired), W_PAIR(free, dirty) }, \
+		.unnamed = (dirty) && (dur) == HS_D_NONE, \
 	}
-	if (differ & HS_G_USED)
-		sh->n.used += hs_one(is & HS_G_USED);
-	if (differ & HS_G_DIRTY)
-		hs_poke(sh->dirty_now, sh->dirty_now + (u32)hs_one(is & HS_G_DIRTY));
-	if (differ & HS_G_WORK)
-		st->ndirty = (u16)(st->ndirty + hs_one(is & HS_G_WORK));
-}
+#define WEIGHTS(cur, ...) \
+	WEIGHT(cur, HS_D_NONE, __VA_ARGS__), WEIGHT(cur, HS_D_CLEAN, __VA_ARGS__), \
+	WEIGHT(cur, HS_D_DIRTY, __VA_ARGS__), WEIGHT(cur, HS_D_LOST, __VA_ARGS__)
+
+const struct hs_weight hs_weights[32] = {
+	/*			free retired used dirty work */
+	WEIGHTS(HS_FREE,	1, 0, 0, 0, 0),
+	WEIGHTS(HS_FILL,	0, 0, 0, 0, 0),
+	WEIGHTS(HS_RETIRED,	0, 1, 0, 0, 0),
+	WEIGHTS(HS_CLEAN,	0, 0, 1, 0, 0),
+	WEIGHTS(HS_DIRTY,	0, 0, 1, 1, 1),
+	WEIGHTS(HS_WRITTEN,	0, 0, 1, 1, 0),
+	WEIGHTS(HS_INPLACE,	0, 0, 1, 1, 1),
+};
 
 static bool hs_slot_is_lost(u16 s)
 {
 	return hs_cur_dirty(hs_cur(s)) && (s & HS_S_LOST);
 }
 
-static void hs_gauges_hold(struct hs_shard *sh, u16 s, bool up)
+/* The rarer gauges. */
+static void hs_gauge_flags(struct hs_shard *sh, u16 from, u16 to)
 {
-	if (s & HS_S_HOLD)
-		hs_poke(sh->hold[!!(s & HS_S_PHASE)], sh->hold[!!(s & HS_S_PHASE)] + (u32)hs_one(up));
-}
+	u32 *hold = sh->hold;
 
-static void hs_gauges(struct hs_shard *sh, struct hs_set *st, u16 from, u16 to)
-{
-	hs_gauges_cur(sh, st, hs_gauges_of[hs_cur(from)], hs_gauges_of[hs_cur(to)]);
-	if (hs_slot_is_lost(from) != hs_slot_is_lost(to))
-		hs_poke(sh->lost_now, sh->lost_now + (u32)hs_one(hs_slot_is_lost(to)));
-	if (hs_slot_unnamed(from) != hs_slot_unnamed(to))
-		hs_poke(sh->unnamed, sh->unnamed + (u32)hs_one(hs_slot_unnamed(to)));
-	if ((from ^ to) & (HS_S_HOLD | HS_S_PHASE)) {
-		hs_gauges_hold(sh, from, false);
-		hs_gauges_hold(sh, to, true);
-	}
+	hs_poke(sh->lost, sh->lost + hs_slot_is_lost(to) - hs_slot_is_lost(from));
+	if (from & HS_S_HOLD)
+		hs_poke(hold[!!(from & HS_S_PHASE)], hold[!!(from & HS_S_PHASE)] - 1);
+	if (to & HS_S_HOLD)
+		hs_poke(hold[!!(to & HS_S_PHASE)], hold[!!(to & HS_S_PHASE)] + 1);
 }
 
 /* ---- changes -------------------------------------------------------------------------------------------- */
@@ -111,7 +85,7 @@ static inline void hs_slot_pending(struct hs_core *core, struct hs_shard *sh, st
 	}
 }
 
-static void hs_slot_held(struct hs_core *core, struct hs_shard *sh, struct hs_set *st, u32 set, u16 way, u16 s)
+static inline void hs_slot_held(struct hs_core *core, struct hs_shard *sh, struct hs_set *st, u32 set, u16 way, u16 s)
 {
 	if (s & HS_S_HOLD) {
 		hs_bit_set(hs_held(core, st), way);
@@ -125,28 +99,24 @@ static void hs_slot_held(struct hs_core *core, struct hs_shard *sh, struct hs_se
 
 void hs_slot_free(struct hs_core *core, struct hs_shard *sh, struct hs_set *st, u16 way)
 {
-	sh->n.retired--;
-	st->nretired--;
+	hs_gauge(sh, st, HS_RETIRED, HS_FREE);
 	hs_set_unindex(core, st, way);
 	hs_state(core, st)[way] = HS_FREE;
 	hs_next(core, st)[way] = st->free_head;
 	st->free_head = way;
-	st->nfree++;
-	sh->n.free++;
 	sh->wake = true;
 }
 
 /* May a parked request (or a parked gather) be waiting for this change? Slots that become free wake apart. */
-static inline bool hs_slot_awaited(u16 from, u16 to)
+static bool hs_slot_awaited(u16 from, u16 to)
 {
 	return ((from ^ to) & (HS_S_DUR | HS_S_LOST)) || (from & ~to & (HS_S_IN_TX | HS_S_WB)) ||
 	       hs_cur(from) == HS_INPLACE || hs_cur(from) == HS_WRITTEN || hs_cur(to) == HS_WRITTEN;
 }
 
-void hs_slot_change(struct hs_core *core, struct hs_shard *sh, u32 set, u16 way, u16 to)
+static hs_always_inline void hs_change(struct hs_core *core, struct hs_shard *sh, struct hs_set *st, u32 set,
+				       u16 way, u16 from, u16 to)
 {
-	struct hs_set *st = hs_set_at(core, set);
-	u16 from = hs_state(core, st)[way];
 	u32 old = hs_slot_list(from), new = hs_slot_list(to);
 
 	if (old != new) {
@@ -155,14 +125,22 @@ void hs_slot_change(struct hs_core *core, struct hs_shard *sh, u32 set, u16 way,
 		if (new)
 			core->policy->insert(core, st, way, new == HS_L_DIRTY);
 	}
-	hs_gauges(sh, st, from, to);
+	hs_gauge(sh, st, from, to);
 	hs_state(core, st)[way] = to;
 	if ((from ^ to) & HS_S_HOLD)
 		hs_slot_held(core, sh, st, set, way, to);
+	if ((from | to) & (HS_S_HOLD | HS_S_LOST))
+		hs_gauge_flags(sh, from, to);
 	hs_slot_pending(core, sh, st, set, way, to);
-	sh->wake |= hs_slot_awaited(from, to);
+	if (unlikely(!hs_list_empty(&sh->waiters)))
+		sh->wake |= hs_slot_awaited(from, to);
 	if (hs_slot_freeable(core, sh, st, set, way, to))
 		hs_slot_free(core, sh, st, way);
+}
+
+void hs_slot_change(struct hs_core *core, struct hs_shard *sh, struct hs_set *st, u32 set, u16 way, u16 to)
+{
+	hs_change(core, sh, st, set, way, hs_state(core, st)[way], to);
 }
 
 void hs_slot_review(struct hs_core *core, struct hs_shard *sh, struct hs_set *st, u32 set, u16 way)
@@ -184,11 +162,11 @@ static void hs_slot_pend_durable(struct hs_core *core, struct hs_shard *sh, u32 
 void hs_slot_retire(struct hs_core *core, struct hs_shard *sh, u32 set, u16 way)
 {
 	struct hs_set *st = hs_set_at(core, set);
-	u64 block = hs_tag(core, st, way);
 	u16 from = hs_state(core, st)[way];
+	u64 block = hs_tag(core, st, way);
 
-	hs_slot_change(core, sh, set, way,
-		       hs_with_cur((u16)(from & ~(HS_S_HOLD | HS_S_LOST)), HS_RETIRED));
+	hs_change(core, sh, st, set, way, from,
+		  hs_with_cur((u16)(from & ~(HS_S_HOLD | HS_S_PHASE | HS_S_LOST)), HS_RETIRED));
 	if (hs_dur(from) == HS_D_NONE)
 		hs_slot_pend_durable(core, sh, set, block);
 }
@@ -208,7 +186,7 @@ void hs_set_restock(struct hs_core *core, struct hs_shard *sh, u32 set, struct h
 	struct hs_set *st = hs_set_at(core, set);
 	u32 tries;
 
-	for (tries = 0; tries < 4 && st->nfree + st->nretired < core->reserve; tries++) {
+	for (tries = 0; tries < 4 && hs_nfree(st) + hs_nretired(st) < core->reserve; tries++) {
 		u16 victim = core->policy->victim(core, st);
 
 		if (victim == HS_NIL)
@@ -216,9 +194,9 @@ void hs_set_restock(struct hs_core *core, struct hs_shard *sh, u32 set, struct h
 		sh->n.replacements++;
 		hs_slot_retire(core, sh, set, victim);
 	}
-	if (st->nretired && st->nfree < core->reserve_low)
+	if (hs_nretired(st) && hs_nfree(st) < core->reserve_low)
 		out->kick |= HS_KICK_COMMIT;
-	if (st->ndirty > core->dirty_high || st->nfree + st->nretired < core->reserve) {
+	if (hs_nwork(st) > core->dirty_high || hs_nfree(st) + hs_nretired(st) < core->reserve) {
 		hs_urgent_push(core, sh, st, set);
 		out->kick |= HS_KICK_WRITEBACK;
 	}
@@ -230,7 +208,7 @@ u16 hs_slot_alloc(struct hs_core *core, struct hs_shard *sh, u32 set, u64 block,
 	struct hs_set *st = hs_set_at(core, set);
 	u16 way = st->free_head;
 
-	if (way == HS_NIL || (fill && st->nfree <= core->reserve / 2)) {
+	if (way == HS_NIL || (fill && hs_nfree(st) <= core->reserve / 2)) {
 		hs_set_restock(core, sh, set, out);
 		return HS_NIL;
 	}
@@ -253,30 +231,22 @@ static u16 hs_arrive_state(struct hs_core *core, u16 s, u16 old, enum hs_cur as,
 	return (u16)(s | (hs_peek(core->age_gen) << HS_S_AGE_SHIFT & HS_S_AGE));
 }
 
-/*
- * One more is retired, as many are used and dirty as before, and nobody waits for that. A FLUSH may wait for what
- * a gather would have found at `old`: if it has passed by `way` already it must look again.
- */
-void hs_slot_supersede(struct hs_core *core, struct hs_shard *sh, struct hs_set *st, u32 set, u16 way, u16 old)
+/* The commonest arrival: a dirty slot takes the place of another that write-back has not taken up. */
+static void hs_slot_supersede(struct hs_core *core, struct hs_shard *sh, struct hs_set *st, u32 set, u16 way, u16 old)
 {
 	u16 *state = hs_state(core, st), was = state[old];
-	u16 retired = hs_with_cur(was, HS_RETIRED);
+	u16 retired = hs_with_cur(was, HS_RETIRED), now = (u16)(HS_DIRTY | (was & HS_S_AGE));
 
 	core->policy->replace(core, st, old, way);
-	/* The origin has been out of date since the old one became dirty. */
-	state[way] = (u16)(HS_DIRTY | (was & HS_S_AGE));
+	state[way] = now;
 	state[old] = retired;
-	sh->n.retired++;
-	st->nretired++;
+	hs_gauge(sh, st, HS_FILL, now);
+	hs_gauge(sh, st, was, retired);
 	hs_pending_set(core, st, way);
 	hs_ready_push(core, sh, st, set);
-	if (!hs_slot_unnamed(was)) {
-		/* Its drop goes into the record of the new name. */
-		hs_poke(sh->unnamed, sh->unnamed + 1);
+	/* The drop of a durable name goes into the record of the new one. */
+	if (hs_dur(was) != HS_D_NONE)
 		return;
-	}
-	if (way < st->scan_way && old >= st->scan_way)
-		st->overtaken = true;
 	hs_pending_clear(core, st, old);
 	if (hs_slot_freeable(core, sh, st, set, old, retired))
 		hs_slot_free(core, sh, st, old);
@@ -288,12 +258,16 @@ void hs_slot_arrive(struct hs_core *core, struct hs_shard *sh, u32 set, u16 way,
 	struct hs_set *st = hs_set_at(core, set);
 	u16 from = hs_state(core, st)[way];
 	u16 was = old == HS_NIL ? HS_FREE : hs_state(core, st)[old];
-	u16 to = hs_arrive_state(core, from, old == HS_NIL ? from : was, as, lost);
 
-	hs_assert(hs_cur(from) == HS_FILL || hs_cur(from) == HS_INPLACE);
-	if (old != HS_NIL && hs_slot_unnamed(was) && way < st->scan_way && old >= st->scan_way)
+	hs_assert(hs_cur(from) == HS_FILL);
+	/* A FLUSH may wait for what a gather would have found at `old`: if that has passed by `way`, let it look again. */
+	if (hs_slot_unnamed(was) && way < st->scan_way && old >= st->scan_way)
 		st->overtaken = true;
-	hs_slot_change(core, sh, set, way, to);
+	if (as == HS_DIRTY && !lost && (was & (HS_S_CUR | HS_S_LOST | HS_S_WB)) == HS_DIRTY) {
+		hs_slot_supersede(core, sh, st, set, way, old);
+		return;
+	}
+	hs_change(core, sh, st, set, way, from, hs_arrive_state(core, from, was, as, lost));
 	if (old != HS_NIL)
 		hs_slot_retire(core, sh, set, old);
 }
@@ -307,7 +281,8 @@ void hs_slot_load(struct hs_core *core, struct hs_shard *sh, u32 set, u16 way, e
 	if (dur == HS_D_LOST)
 		s |= HS_S_LOST;
 	hs_state(core, st)[way] = s;
-	hs_gauges(sh, st, HS_FILL, s);
+	hs_gauge(sh, st, HS_FREE, s);
+	sh->lost += dur == HS_D_LOST;
 	if (hs_slot_list(s))
 		core->policy->insert(core, st, way, hs_slot_list(s) == HS_L_DIRTY);
 }

@@ -122,7 +122,7 @@ static enum hs_step_result hs_write_merge_bad(struct hs_core *core, struct hs_sh
 		return hs_write_fetch(core, req);
 	}
 	if (!(s & HS_S_LOST))
-		hs_slot_change(core, sh, req->set, req->src, s | HS_S_LOST);
+		hs_slot_change(core, sh, hs_set_at(core, req->set), req->set, req->src, s | HS_S_LOST);
 	/* What could not be read now may be readable later: the only copy is not given up for a partial write. */
 	if (req->flags & HS_P_UNREAD)
 		return hs_write_give_up(core, sh, req, out);
@@ -266,7 +266,7 @@ static enum hs_step_result hs_write_inplace(struct hs_core *core, struct hs_shar
 	struct hs_span span;
 
 	hs_req_span(core, req, &span);
-	hs_slot_change(core, sh, req->set, req->src, hs_with_cur(hs_src_state(core, req), HS_INPLACE));
+	hs_slot_change(core, sh, hs_set_at(core, req->set), req->set, req->src, hs_with_cur(hs_src_state(core, req), HS_INPLACE));
 	req->nr_io = 0;
 	hs_io_cache(core, req, HS_IO_WRITE, req->src, span.unit, span.units, HS_BUF_CALLER);
 	req->state = W_INPLACE;
@@ -289,7 +289,7 @@ static enum hs_step_result hs_write_inplaced(struct hs_core *core, struct hs_sha
 		memcpy(hs_slot_crcs(core, hs_set_at(core, req->set), way) + span.unit,
 		       req->csum + span.unit, 4 * (size_t)span.units);
 	}
-	hs_slot_change(core, sh, req->set, way,
+	hs_slot_change(core, sh, hs_set_at(core, req->set), req->set, way,
 		       (u16)(hs_with_cur(hs_src_state(core, req), HS_DIRTY) | lost));
 	if (err)
 		return hs_req_end(core, sh, req, -EIO, out);
@@ -334,7 +334,7 @@ static bool hs_set_has_hope(const struct hs_core *core, u32 set)
 {
 	const struct hs_set *st = hs_set_at(core, set);
 
-	return st->nretired || core->policy->victim(core, st) != HS_NIL ||
+	return hs_nretired(st) || core->policy->victim(core, st) != HS_NIL ||
 	       core->policy->oldest_dirty(core, st) != HS_NIL;
 }
 
@@ -345,7 +345,7 @@ static enum hs_step_result hs_write_no_slot(struct hs_core *core, struct hs_shar
 
 	/* A retired slot only waits for a commit. */
 	if (req->src == HS_NIL && hs_peek(core->wb_failing) &&
-	    !hs_set_at(core, req->set)->nretired) {
+	    !hs_nretired(hs_set_at(core, req->set))) {
 		sh->n.not_cached[HS_WHY_NO_SLOT]++;
 		req->state = HS_DIRECT_START;
 		return HS_AGAIN;
@@ -490,15 +490,16 @@ static hs_noinline enum hs_step_result hs_write_quick_end(struct hs_core *core, 
 	struct hs_list *others = req->bucket.next;
 	u16 old = req->src, way = req->dst;
 
-	if (req->flags != W_QUICK || others != req->bucket.prev || req->io->error || old == HS_NIL ||
-	    !hs_slot_supersedable(hs_state(core, st)[old]))
+	if (req->flags != W_QUICK || others != req->bucket.prev || req->io->error ||
+	    (old != HS_NIL && !hs_cur_named(hs_cur(hs_state(core, st)[old]))))
 		return hs_step_any(core, req, out);
 	hs_list_init(others);
 	req->src = HS_NIL;
 	sh->writing--;
 	if (core->geo.checksums)
 		memcpy(hs_slot_crcs(core, st, way), req->csum, hs_req_csum_bytes(core));
-	hs_slot_supersede(core, sh, st, req->set, way, old);
+	hs_slot_arrive(core, sh, req->set, way, old, HS_DIRTY, false);
+	hs_set_reserve(core, sh, st, req->set, out);
 	if (sh->wake)
 		hs_wake_all(sh, out);
 	return HS_DONE;

@@ -91,7 +91,7 @@ static bool hs_wb_run(struct hs_core *core, struct hs_shard *sh, struct hs_wb *w
 			break;
 		w->way[w->nr] = way;
 		w->skip[w->nr++] = false;
-		hs_slot_change(core, sh, set, way, hs_state(core, st)[way] | HS_S_WB);
+		hs_slot_change(core, sh, hs_set_at(core, set), set, way, hs_state(core, st)[way] | HS_S_WB);
 	}
 	return true;
 }
@@ -222,7 +222,7 @@ static enum hs_step_result hs_wb_pick(struct hs_core *core, struct hs_wb *w, str
 	w->again = false;
 	if (hs_wb_pick_parked(core, sh, w, out) || hs_wb_pick_urgent(core, sh, w, out))
 		return hs_wb_read(core, w);
-	if (want == HS_WANT_NONE || !sh->dirty_now)
+	if (want == HS_WANT_NONE || !hs_shard_dirty(sh))
 		return hs_wb_next_shard(core, w);
 	if (hs_wb_pick_scan(core, sh, w, want, out))
 		return hs_wb_read(core, w);
@@ -253,7 +253,7 @@ static void hs_wb_lose(struct hs_core *core, struct hs_shard *sh, struct hs_wb *
 	else
 		sh->n.checksum_errors++;
 	if (hs_cur(s) == HS_DIRTY && !(s & HS_S_LOST))
-		hs_slot_change(core, sh, w->set, w->way[i], s | HS_S_LOST);
+		hs_slot_change(core, sh, hs_set_at(core, w->set), w->set, w->way[i], s | HS_S_LOST);
 	w->skip[i] = true;
 }
 
@@ -340,7 +340,7 @@ static void hs_wb_slot_done(struct hs_core *core, struct hs_shard *sh, struct hs
 			s |= HS_S_PHASE;
 	}
 	sh->n.write_backs += written;
-	hs_slot_change(core, sh, w->set, w->way[i], s);
+	hs_slot_change(core, sh, hs_set_at(core, w->set), w->set, w->way[i], s);
 }
 
 static enum hs_step_result hs_wb_written(struct hs_core *core, struct hs_wb *w, struct hs_out *out)
@@ -372,7 +372,7 @@ static enum hs_step_result hs_wb_written(struct hs_core *core, struct hs_wb *w, 
 	}
 	hs_set_reserve(core, sh, hs_set_at(core, w->set), w->set, out);
 	if (!hs_list_empty(&sh->waiters) ||
-	    hs_set_at(core, w->set)->nfree < core->reserve / 2)
+	    hs_nfree(hs_set_at(core, w->set)) < core->reserve / 2)
 		out->kick |= HS_KICK_OFLUSH;
 	return hs_wb_go(w, B_PICK, (s32)w->shard);
 }

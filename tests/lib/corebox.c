@@ -755,10 +755,10 @@ static void check_set(struct box *b, u32 set, struct box_recount *n)
 	}
 	for (i = 0; i < 64 && i << b->core->sum_shift < hs_assoc(&b->sb.geo); i++)
 		assert_int_equal(hs_bit(&st->pend_sum, i), !hs_pending_none(b->core, st, i));
-	assert_int_equal(st->nfree, free);
-	assert_int_equal(st->nretired, retired);
+	assert_int_equal(hs_nfree(st), free);
+	assert_int_equal(hs_nretired(st), retired);
 	assert_int_equal(st->nheld, held);
-	assert_int_equal(st->ndirty, dirty);
+	assert_int_equal(hs_nwork(st), dirty);
 }
 
 static void check_shard(struct box *b, u32 shard)
@@ -780,7 +780,7 @@ static void check_shard(struct box *b, u32 shard)
 	assert_int_equal(sh->unnamed, n.unnamed);
 	assert_int_equal(sh->hold[0], n.hold[0]);
 	assert_int_equal(sh->hold[1], n.hold[1]);
-	assert_int_equal(sh->dirty_now, n.dirty);
+	assert_int_equal(hs_shard_dirty(sh), n.dirty);
 }
 
 void box_check(struct box *b)

@@ -112,12 +112,14 @@ static void in_tx_ways_keep_their_block_out_of_that_transaction(void **state)
 	box_write(&b, 0, 8, 1, 0);
 	slot = box_slot(&b, 0);
 	s = &hs_state(b.core, hs_set_at(b.core, (u32)slot / 16))[slot % 16];
-	hs_slot_change(b.core, &b.core->shards[hs_slot_domain(b.core, (u32)slot)], (u32)slot / 16,
+	hs_slot_change(b.core, &b.core->shards[hs_slot_domain(b.core, (u32)slot)],
+		       hs_set_at(b.core, (u32)slot / 16), (u32)slot / 16,
 		       (u16)(slot % 16), *s | HS_S_IN_TX);
 	box_write(&b, 0, 8, 2, 0);
 	box_ticks(&b, 3, 1000);
 	assert_int_equal(hs_dur(box_state(&b, 0)), HS_D_NONE);
-	hs_slot_change(b.core, &b.core->shards[hs_slot_domain(b.core, (u32)slot)], (u32)slot / 16,
+	hs_slot_change(b.core, &b.core->shards[hs_slot_domain(b.core, (u32)slot)],
+		       hs_set_at(b.core, (u32)slot / 16), (u32)slot / 16,
 		       (u16)(slot % 16), (u16)(*s & ~HS_S_IN_TX));
 	box_ticks(&b, 3, 1000);
 	assert_int_equal(hs_dur(box_state(&b, 0)), HS_D_DIRTY);

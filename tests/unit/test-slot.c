@@ -95,7 +95,7 @@ static void a_set_keeps_its_reserve(void **state)
 	for (block = 0; block < 60; block++) {
 		box_expect(&b, block * 8, 8, 0);
 		box_ticks(&b, 1, 100);
-		assert_true(set0()->nfree + set0()->nretired >= b.core->reserve);
+		assert_true(hs_nfree(set0()) + hs_nretired(set0()) >= b.core->reserve);
 	}
 }
 
@@ -105,7 +105,7 @@ static void fills_leave_the_last_of_the_reserve_to_writes(void **state)
 	u64 block;
 
 	hs_out_init(&out);
-	for (block = 0; set0()->nfree > b.core->reserve / 2; block++)
+	for (block = 0; hs_nfree(set0()) > b.core->reserve / 2; block++)
 		assert_int_not_equal(hs_slot_alloc(b.core, &b.core->shards[0], 0, 1000 + block, false, &out),
 				     HS_NIL);
 	assert_int_equal(hs_slot_alloc(b.core, &b.core->shards[0], 0, 2000, true, &out), HS_NIL);

@@ -281,7 +281,7 @@ static void without_a_slot_and_write_back_a_new_block_goes_to_the_origin(void **
 	box_no_faults(&b);
 	box_fault(&b, HS_ORIGIN, HS_IO_WRITE, 0, b.sb.geo.origin_sectors - 32, -1);
 	extra = b.sb.geo.nr_blocks - 1;
-	for (block = 8; hs_set_at(b.core, hs_block_set(&b.sb.geo, extra))->nfree && block < extra; block++)
+	for (block = 8; hs_nfree(hs_set_at(b.core, hs_block_set(&b.sb.geo, extra))) && block < extra; block++)
 		if (hs_block_set(&b.sb.geo, block) == hs_block_set(&b.sb.geo, extra))
 			box_write(&b, block * 32, 32, 3, 0);
 	assert_int_equal(box_write(&b, extra * 32, 32, 99, 0), 0);
@@ -295,7 +295,7 @@ static void an_overwrite_without_a_slot_fails_after_its_time_not_before(void **s
 	struct box_req w;
 
 	box_fault(&b, HS_ORIGIN, HS_IO_WRITE, 0, 0, -1);
-	for (block = 0; hs_set_at(b.core, (u32)set)->nfree; block++)
+	for (block = 0; hs_nfree(hs_set_at(b.core, (u32)set)); block++)
 		if (hs_block_set(&b.sb.geo, block) == set)
 			box_write(&b, block * 32, 32, 1, 0);
 	box_ticks(&b, 20, 500);
