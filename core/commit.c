@@ -519,7 +519,7 @@ static enum hs_step_result hs_commit_mark(struct hs_core *core, struct hs_out *o
 	if (c->left)
 		return HS_AGAIN;
 	hs_commit_applied(core);
-	if (hs_journal_used(core) >= core->geo.journal_pages / 2) {
+	if (hs_journal_used(core) >= core->checkpoint_at) {
 		j->want_checkpoint = true;
 		hs_meta_want(core, out);
 	}

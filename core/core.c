@@ -177,6 +177,9 @@ struct hs_core *hs_core_init(void *mem, const struct hs_sb *sb, const struct hs_
 	core->policy = &hs_policy_lru;
 	core->block_mask = hs_block_sectors(&core->geo) - 1;
 	core->data_sector = core->geo.data_offset >> HS_SECTOR_SHIFT;
+	/* What is left holds the commits of the time that it takes: a quarter, but in small rings more. */
+	core->checkpoint_at = core->geo.journal_pages -
+			      (u32)hs_max(core->geo.journal_pages / 4, hs_min(core->geo.journal_pages / 2, 512));
 	core->ways = hs_assoc(&core->geo);
 	core->reserve = (u32)hs_max(2, hs_assoc(&core->geo) / 16);
 	core->reserve_low = core->reserve - core->reserve / 4;

@@ -357,6 +357,7 @@ struct hs_core {
 	u32 block_mask;			/* sectors of a block, less one */
 	u64 data_sector;		/* of slot 0 */
 	u32 crc_seed;
+	u32 checkpoint_at;		/* pages of the ring in use that bring one */
 	u64 *udirty, *uckpt;		/* table units: changed; in the checkpoint under way */
 	u64 *unit_seq;			/* while opening */
 	struct hs_sb sb;		/* as durable */

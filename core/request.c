@@ -23,9 +23,17 @@ u32 hs_req_csum_bytes(const struct hs_core *core)
 	return 4 * core->geo.units_per_block;
 }
 
+/* The one set and shard of a request on blocks. */
+static hs_always_inline void hs_req_place(const struct hs_core *core, struct hs_req *req)
+{
+	req->set = hs_block_set(&core->geo, req->first);
+	req->domain = (s32)hs_set_shard(core, req->set);
+}
+
 void hs_req_init(struct hs_core *core, struct hs_req *req, u32 *csum)
 {
 	u32 shift = core->geo.block_shift - HS_SECTOR_SHIFT;
+	u64 end = req->sector.nr + req->sectors;
 
 	req->flags &= HS_REQ_GIVEN;
 	req->error = 0;
@@ -38,18 +46,18 @@ void hs_req_init(struct hs_core *core, struct hs_req *req, u32 *csum)
 	req->dst = HS_NIL;
 	req->deadline = 0;
 	req->csum = csum ? csum : &req->csum1;
-	if (req->op == HS_OP_FLUSH) {
+	if (unlikely(req->op == HS_OP_FLUSH)) {
 		req->domain = hs_journal_domain(core);
 		return;
 	}
-	hs_assert(req->sectors && req->sector.nr + req->sectors <= core->geo.origin_sectors);
+	hs_assert(end > req->sector.nr && end <= core->geo.origin_sectors);
 	req->first = req->sector.nr >> shift;
-	req->last = (req->sector.nr + req->sectors - 1) >> shift;
-	hs_assert(req->first == req->last ||
-		  (req->op >= HS_OP_DISCARD && hs_block_group(&core->geo, req->first) ==
-					       hs_block_group(&core->geo, req->last)));
-	req->set = hs_block_set(&core->geo, req->first);
-	req->domain = (s32)hs_set_shard(core, req->set);
+	req->last = (end - 1) >> shift;
+	hs_req_place(core, req);
+	if (likely(req->first == req->last))
+		return;
+	hs_assert(req->op >= HS_OP_DISCARD &&
+		  hs_block_group(&core->geo, req->first) == hs_block_group(&core->geo, req->last));
 }
 
 enum hs_step_result hs_step(struct hs_core *core, struct hs_req *req, struct hs_out *out)

@@ -74,13 +74,13 @@ static void hs_gauge_flags(struct hs_shard *sh, u16 from, u16 to)
 
 /* ---- changes -------------------------------------------------------------------------------------------- */
 
-static inline void hs_slot_pending(struct hs_core *core, struct hs_shard *sh, struct hs_set *st, u32 set, u16 way,
+static hs_always_inline void hs_slot_pending(struct hs_core *core, struct hs_shard *sh, struct hs_set *st, u32 set, u16 way,
 				   u16 s)
 {
 	if (hs_slot_wants(s)) {
 		hs_pending_set(core, st, way);
 		hs_ready_push(core, sh, st, set);
-	} else {
+	} else if (hs_bit(st->pending, way)) {
 		hs_pending_clear(core, st, way);
 	}
 }

@@ -68,30 +68,43 @@ static u32 hs_wb_limit(const struct hs_core *core)
 	return (u32)hs_max(1, hs_min(blocks, HS_WB_RUN));
 }
 
+static void hs_wb_take(struct hs_core *core, struct hs_shard *sh, struct hs_wb *w, u16 way)
+{
+	struct hs_set *st = hs_set_at(core, w->set);
+
+	w->way[w->nr] = way;
+	w->skip[w->nr++] = false;
+	hs_slot_change(core, sh, st, w->set, way, hs_state(core, st)[way] | HS_S_WB);
+}
+
 /* Collects the run around block; false if the block itself is not ready. */
 static bool hs_wb_run(struct hs_core *core, struct hs_shard *sh, struct hs_wb *w, u32 set, u64 block,
 		      struct hs_out *out)
 {
 	struct hs_set *st = hs_set_at(core, set);
 	u64 group = hs_block_group(&core->geo, block), next;
-	u32 limit = hs_wb_limit(core), left = limit / 2;
-	u16 way;
+	u32 limit = hs_wb_limit(core), nr = 0;
+	u16 before[HS_WB_RUN / 2], first = hs_wb_ready(core, st, block, out), way;
 
-	if (hs_wb_ready(core, st, block, out) == HS_NIL)
+	if (first == HS_NIL)
 		return false;
-	while (left-- && block && hs_block_group(&core->geo, block - 1) == group &&
-	       hs_wb_ready(core, st, block - 1, out) != HS_NIL)
-		block--;
+	for (next = block; nr < limit / 2 && next && hs_block_group(&core->geo, next - 1) == group; next--) {
+		way = hs_wb_ready(core, st, next - 1, out);
+		if (way == HS_NIL)
+			break;
+		before[nr++] = way;
+	}
 	w->set = set;
-	w->block = block;
+	w->block = block - nr;
 	w->nr = 0;
-	for (next = block; w->nr < limit && hs_block_group(&core->geo, next) == group; next++) {
+	while (nr)
+		hs_wb_take(core, sh, w, before[--nr]);
+	hs_wb_take(core, sh, w, first);
+	for (next = block + 1; w->nr < limit && hs_block_group(&core->geo, next) == group; next++) {
 		way = hs_wb_ready(core, st, next, out);
 		if (way == HS_NIL)
 			break;
-		w->way[w->nr] = way;
-		w->skip[w->nr++] = false;
-		hs_slot_change(core, sh, hs_set_at(core, set), set, way, hs_state(core, st)[way] | HS_S_WB);
+		hs_wb_take(core, sh, w, way);
 	}
 	return true;
 }
