@@ -51,19 +51,19 @@ static void hs_commit_reset(struct hs_core *core)
 }
 
 /* A slot on hold: has the origin FLUSH that it waits for come, and how did it end? */
-static void hs_gather_hold(struct hs_core *core, struct hs_shard *sh, u32 set, u16 way, u32 ov)
+static void hs_gather_hold(struct hs_core *core, struct hs_shard *sh, struct hs_set *st, u32 set, u16 way, u32 ov)
 {
-	u16 s = hs_state(core, hs_set_at(core, set))[way];
-	u16 free = (u16)(s & ~(HS_S_HOLD | HS_S_PHASE));
+	u16 s = hs_state(core, st)[way];
 
 	if (!!(s & HS_S_PHASE) == (ov & HS_OV_PHASE))
 		return;
 	if ((ov & HS_OV_VERDICT) == HS_OV_OK) {
-		hs_slot_change(core, sh, hs_set_at(core, set), set, way, hs_with_cur(free, HS_CLEAN));
+		hs_slot_cleaned(core, sh, st, set, way);
 	} else if ((ov & HS_OV_VERDICT) == HS_OV_FAILED) {
 		/* What the origin was told may be gone (R3): dirty again, or dropped. */
 		if (hs_cur(s) == HS_WRITTEN)
-			hs_slot_change(core, sh, hs_set_at(core, set), set, way, hs_with_cur(free, HS_DIRTY));
+			hs_slot_change(core, sh, st, set, way,
+				       hs_with_cur((u16)(s & ~(HS_S_HOLD | HS_S_PHASE)), HS_DIRTY));
 		else
 			hs_slot_retire(core, sh, set, way);
 	}
@@ -179,7 +179,7 @@ static void hs_gather_held(struct hs_core *core, struct hs_shard *sh, u32 *budge
 
 			/* What a transaction that failed took stays taken: the origin may have it all the same. */
 			if (hs_peek(core->failed) || !(hs_state(core, st)[way] & HS_S_IN_TX))
-				hs_gather_hold(core, sh, c->set, way, ov);
+				hs_gather_hold(core, sh, st, c->set, way, ov);
 		}
 		if (bits) {
 			c->way += (u32)__builtin_ctzll(bits);

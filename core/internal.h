@@ -601,6 +601,8 @@ static inline u32 hs_pending_next(const struct hs_core *core, const struct hs_se
 	}
 	return core->ways;
 }
+/* On hold no longer, and clean; a WRITTEN one is so now. */
+void hs_slot_cleaned(struct hs_core *core, struct hs_shard *sh, struct hs_set *st, u32 set, u16 way);
 /* A transaction takes the slot up ... */
 static inline void hs_slot_take(struct hs_core *core, struct hs_set *st, u16 way)
 {

@@ -60,16 +60,24 @@ static bool hs_slot_is_lost(u16 s)
 	return hs_cur_dirty(hs_cur(s)) && (s & HS_S_LOST);
 }
 
-/* The rarer gauges. */
-static void hs_gauge_flags(struct hs_shard *sh, u16 from, u16 to)
+/* A slot goes on hold, or comes off: the gauge, the bit and the queue. */
+static inline void hs_slot_hold(struct hs_core *core, struct hs_shard *sh, struct hs_set *st, u32 set, u16 way, u16 s)
 {
-	u32 *hold = sh->hold;
+	u32 *hold = &sh->hold[!!(s & HS_S_PHASE)];
 
-	hs_poke(sh->lost, sh->lost + hs_slot_is_lost(to) - hs_slot_is_lost(from));
-	if (from & HS_S_HOLD)
-		hs_poke(hold[!!(from & HS_S_PHASE)], hold[!!(from & HS_S_PHASE)] - 1);
-	if (to & HS_S_HOLD)
-		hs_poke(hold[!!(to & HS_S_PHASE)], hold[!!(to & HS_S_PHASE)] + 1);
+	hs_poke(*hold, *hold + 1);
+	hs_bit_set(hs_held(core, st), way);
+	st->nheld++;
+	hs_held_push(core, sh, st, set);
+}
+
+static inline void hs_slot_unhold(struct hs_core *core, struct hs_shard *sh, struct hs_set *st, u16 way, u16 s)
+{
+	u32 *hold = &sh->hold[!!(s & HS_S_PHASE)];
+
+	hs_poke(*hold, *hold - 1);
+	hs_bit_clear(hs_held(core, st), way);
+	st->nheld--;
 }
 
 /* ---- changes -------------------------------------------------------------------------------------------- */
@@ -82,18 +90,6 @@ static hs_always_inline void hs_slot_pending(struct hs_core *core, struct hs_sha
 		hs_ready_push(core, sh, st, set);
 	} else if (hs_bit(st->pending, way)) {
 		hs_pending_clear(core, st, way);
-	}
-}
-
-static inline void hs_slot_held(struct hs_core *core, struct hs_shard *sh, struct hs_set *st, u32 set, u16 way, u16 s)
-{
-	if (s & HS_S_HOLD) {
-		hs_bit_set(hs_held(core, st), way);
-		st->nheld++;
-		hs_held_push(core, sh, st, set);
-	} else {
-		hs_bit_clear(hs_held(core, st), way);
-		st->nheld--;
 	}
 }
 
@@ -127,10 +123,12 @@ static hs_always_inline void hs_change(struct hs_core *core, struct hs_shard *sh
 	}
 	hs_gauge(sh, st, from, to);
 	hs_state(core, st)[way] = to;
-	if ((from ^ to) & HS_S_HOLD)
-		hs_slot_held(core, sh, st, set, way, to);
-	if ((from | to) & (HS_S_HOLD | HS_S_LOST))
-		hs_gauge_flags(sh, from, to);
+	if (from & ~to & HS_S_HOLD)
+		hs_slot_unhold(core, sh, st, way, from);
+	if (to & ~from & HS_S_HOLD)
+		hs_slot_hold(core, sh, st, set, way, to);
+	if (unlikely((from | to) & HS_S_LOST))
+		hs_poke(sh->lost, sh->lost + hs_slot_is_lost(to) - hs_slot_is_lost(from));
 	hs_slot_pending(core, sh, st, set, way, to);
 	if (unlikely(!hs_list_empty(&sh->waiters)))
 		sh->wake |= hs_slot_awaited(from, to);
@@ -141,6 +139,22 @@ static hs_always_inline void hs_change(struct hs_core *core, struct hs_shard *sh
 void hs_slot_change(struct hs_core *core, struct hs_shard *sh, struct hs_set *st, u32 set, u16 way, u16 to)
 {
 	hs_change(core, sh, st, set, way, hs_state(core, st)[way], to);
+}
+
+/* The origin durably holds what it was told of the slot: clean, and to be named so. */
+void hs_slot_cleaned(struct hs_core *core, struct hs_shard *sh, struct hs_set *st, u32 set, u16 way)
+{
+	u16 from = hs_state(core, st)[way];
+	u16 to = hs_with_cur((u16)(from & ~(HS_S_HOLD | HS_S_PHASE)), HS_CLEAN);
+
+	if (hs_cur(from) == HS_WRITTEN) {
+		core->policy->insert(core, st, way, false);
+		hs_gauge(sh, st, from, to);
+		sh->wake = true;
+	}
+	hs_state(core, st)[way] = to;
+	hs_slot_unhold(core, sh, st, way, from);
+	hs_slot_pending(core, sh, st, set, way, to);
 }
 
 void hs_slot_review(struct hs_core *core, struct hs_shard *sh, struct hs_set *st, u32 set, u16 way)
