@@ -205,7 +205,7 @@ static enum hs_step_result hs_direct_end(struct hs_core *core, struct hs_shard *
 		if (core->geo.checksums)
 			memcpy(hs_slot_crcs(core, hs_set_at(core, req->set), dst), req->csum,
 			       hs_req_csum_bytes(core));
-		hs_slot_arrive(core, sh, req->set, dst, HS_NIL, HS_CLEAN, false);
+		hs_slot_arrive(core, sh, hs_set_at(core, req->set), req->set, dst, HS_NIL, HS_CLEAN, false);
 	}
 	return hs_req_end(core, sh, req, err, out);
 }

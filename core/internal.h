@@ -161,6 +161,9 @@ struct hs_weight {
 	u32 unnamed;
 };
 extern const struct hs_weight hs_weights[32];	/* by cur and dur, the low five bits of a state */
+#define HS_W_FREE		1ull		/* a free slot's, in counts and in gauges[1] */
+#define HS_W_RETIRED		(1ull << 16)	/* a retired one's, in counts */
+#define HS_W_SHARD_RETIRED	(1ull << 32)	/* and in gauges[0] */
 
 static inline u32 hs_nfree(const struct hs_set *st)
 {
@@ -618,13 +621,14 @@ u16 hs_slot_alloc(struct hs_core *core, struct hs_shard *sh, u32 set, u64 block,
 static inline void hs_slot_pop(struct hs_core *core, struct hs_shard *sh, struct hs_set *st, u16 way, u64 block)
 {
 	st->free_head = hs_next(core, st)[way];
-	hs_gauge(sh, st, HS_FREE, HS_FILL);
+	st->counts -= HS_W_FREE;
+	hs_poke(sh->gauges[1], sh->gauges[1] - HS_W_FREE);
 	hs_set_index(core, st, way, block);
 	hs_state(core, st)[way] = HS_FILL;
 }
 void hs_slot_retire(struct hs_core *core, struct hs_shard *sh, u32 set, u16 way);
 /* A FILL or INPLACE slot's data are there: it becomes the block's current one; an old one retires. */
-void hs_slot_arrive(struct hs_core *core, struct hs_shard *sh, u32 set, u16 way, u16 old,
+void hs_slot_arrive(struct hs_core *core, struct hs_shard *sh, struct hs_set *st, u32 set, u16 way, u16 old,
 		    enum hs_cur as, bool lost);
 /* A user of the slot went: free it if that was all it waited for. */
 void hs_slot_reclaim(struct hs_core *core, struct hs_shard *sh, u32 set, u16 way);

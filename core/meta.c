@@ -94,9 +94,8 @@ static void hs_entries_put(const struct hs_core *core, u8 *e, u32 slot, u32 nr)
 
 		if (dur == HS_D_NONE)
 			continue;	/* the page was zeroed */
-		e[0] = (u8)dur;
-		hs_put(e + 1, lo[way], 4);
-		e[5] = hi[way];
+		hs_put(e, dur | lo[way] << 8, 4);
+		hs_put(e + 4, lo[way] >> 24 | (u32)hi[way] << 8, 2);
 		for (i = 0; i < units; i++)
 			hs_put(e + HS_ENTRY_BYTES + 4 * i, crc[i], 4);
 	}

@@ -95,7 +95,9 @@ static hs_always_inline void hs_slot_pending(struct hs_core *core, struct hs_sha
 
 void hs_slot_free(struct hs_core *core, struct hs_shard *sh, struct hs_set *st, u16 way)
 {
-	hs_gauge(sh, st, HS_RETIRED, HS_FREE);
+	st->counts += HS_W_FREE - HS_W_RETIRED;
+	sh->gauges[0] -= HS_W_SHARD_RETIRED;
+	hs_poke(sh->gauges[1], sh->gauges[1] + HS_W_FREE);
 	hs_set_unindex(core, st, way);
 	hs_state(core, st)[way] = HS_FREE;
 	hs_next(core, st)[way] = st->free_head;
@@ -246,30 +248,32 @@ static u16 hs_arrive_state(struct hs_core *core, u16 s, u16 old, enum hs_cur as,
 }
 
 /* The commonest arrival: a dirty slot takes the place of another that write-back has not taken up. */
-static void hs_slot_supersede(struct hs_core *core, struct hs_shard *sh, struct hs_set *st, u32 set, u16 way, u16 old)
+static hs_always_inline void hs_slot_supersede(struct hs_core *core, struct hs_shard *sh, struct hs_set *st, u32 set, u16 way, u16 old)
 {
 	u16 *state = hs_state(core, st), was = state[old];
-	u16 retired = hs_with_cur(was, HS_RETIRED), now = (u16)(HS_DIRTY | (was & HS_S_AGE));
+	u16 retired = hs_with_cur(was, HS_RETIRED);
 
 	core->policy->replace(core, st, old, way);
-	state[way] = now;
+	state[way] = (u16)(HS_DIRTY | (was & HS_S_AGE));
 	state[old] = retired;
-	hs_gauge(sh, st, HS_FILL, now);
-	hs_gauge(sh, st, was, retired);
+	/* As many are used and dirty as before. */
+	st->counts += HS_W_RETIRED;
+	sh->gauges[0] += HS_W_SHARD_RETIRED;
 	hs_pending_set(core, st, way);
 	hs_ready_push(core, sh, st, set);
-	/* The drop of a durable name goes into the record of the new one. */
-	if (hs_dur(was) != HS_D_NONE)
+	if (hs_dur(was) != HS_D_NONE) {
+		/* The drop of the durable name goes into the record of the new one. */
+		hs_poke(sh->unnamed, sh->unnamed + 1);
 		return;
+	}
 	hs_pending_clear(core, st, old);
 	if (hs_slot_freeable(core, sh, st, set, old, retired))
 		hs_slot_free(core, sh, st, old);
 }
 
-void hs_slot_arrive(struct hs_core *core, struct hs_shard *sh, u32 set, u16 way, u16 old,
+void hs_slot_arrive(struct hs_core *core, struct hs_shard *sh, struct hs_set *st, u32 set, u16 way, u16 old,
 		    enum hs_cur as, bool lost)
 {
-	struct hs_set *st = hs_set_at(core, set);
 	u16 from = hs_state(core, st)[way];
 	u16 was = old == HS_NIL ? HS_FREE : hs_state(core, st)[old];
 

@@ -254,7 +254,7 @@ static enum hs_step_result hs_write_stored(struct hs_core *core, struct hs_shard
 	/* Write-back may have cleaned the old slot, and eviction retired it, while we copied. */
 	if (old != HS_NIL && !hs_cur_named(hs_cur(hs_src_state(core, req))))
 		old = HS_NIL;
-	hs_slot_arrive(core, sh, req->set, way, old, HS_DIRTY, lost);
+	hs_slot_arrive(core, sh, hs_set_at(core, req->set), req->set, way, old, HS_DIRTY, lost);
 	hs_req_use(core, sh, req, HS_NIL);
 	hs_set_reserve(core, sh, hs_set_at(core, req->set), req->set, out);
 	return hs_write_named(core, sh, req, way, out);
@@ -498,7 +498,7 @@ static hs_noinline enum hs_step_result hs_write_quick_end(struct hs_core *core, 
 	sh->writing--;
 	if (core->geo.checksums)
 		memcpy(hs_slot_crcs(core, st, way), req->csum, hs_req_csum_bytes(core));
-	hs_slot_arrive(core, sh, req->set, way, old, HS_DIRTY, false);
+	hs_slot_arrive(core, sh, st, req->set, way, old, HS_DIRTY, false);
 	hs_set_reserve(core, sh, st, req->set, out);
 	if (sh->wake)
 		hs_wake_all(sh, out);
