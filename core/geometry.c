@@ -59,7 +59,7 @@ int hs_geometry_derive(struct hs_geometry *geo)
 }
 
 /*
- * A checkpoint comes each time half the ring is full, and rewrites up to the whole table, twice. A commit
+ * A checkpoint comes each time most of the ring is full, and rewrites up to the whole table, twice. A commit
  * takes a page at least, so what counts for small ones is the number of pages: 64 bytes a slot, or half a
  * copy of the table where that is more.
  */
