@@ -175,6 +175,8 @@ struct hs_core *hs_core_init(void *mem, const struct hs_sb *sb, const struct hs_
 	hs_assert(a.used <= hs_core_size(&sb->geo, opts));
 	core->sb = *sb;
 	core->policy = &hs_policy_lru;
+	core->slot_shift = core->geo.block_shift - HS_SECTOR_SHIFT;
+	core->index_shift = 32 - core->geo.assoc_shift;
 	core->block_mask = hs_block_sectors(&core->geo) - 1;
 	core->data_sector = core->geo.data_offset >> HS_SECTOR_SHIFT;
 	/* What is left holds the commits of the time that it takes: a quarter, but in small rings more. */

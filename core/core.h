@@ -108,17 +108,17 @@ struct hs_io {
 struct hs_req {
 	/* set by the shell before hs_req_init */
 	u8 op;
+	u8 state, lock_mode, granted;	/* private to the core */
 	u32 flags;
 	hs_sector_t sector;
 	u32 sectors;
 	/* the core's answers */
 	s32 error;
-	s32 domain;
 	u32 nr_io;
+	s32 domain;
 	struct hs_io *io;
 
 	/* private to the core */
-	u8 state, lock_mode, granted;
 	u16 src, dst;			/* ways of the set */
 	u32 set;
 	u32 unit;			/* of a unit-by-unit second read */

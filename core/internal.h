@@ -358,6 +358,8 @@ struct hs_core {
 	u32 sum_shift;			/* log2 of the ways that a bit of pend_sum stands for */
 	u32 dirty_high;			/* dirty slots of a set that bring write-back to it */
 	u32 block_mask;			/* sectors of a block, less one */
+	u32 slot_shift;			/* log2 of the sectors of a slot */
+	u32 index_shift;		/* of a 32-bit hash, for a set's index */
 	u64 data_sector;		/* of slot 0 */
 	u32 crc_seed;
 	u32 checkpoint_at;		/* pages of the ring in use that bring one */
@@ -453,7 +455,7 @@ static inline hs_slot_t hs_slot_of(const struct hs_core *core, u32 set, u16 way)
 
 static inline u64 hs_slot_first_sector(const struct hs_core *core, hs_slot_t slot)
 {
-	return core->data_sector + ((u64)slot.nr << (core->geo.block_shift - HS_SECTOR_SHIFT));
+	return core->data_sector + ((u64)slot.nr << core->slot_shift);
 }
 
 static inline u32 hs_set_shard(const struct hs_core *core, u32 set)
@@ -482,7 +484,7 @@ void hs_set_layout(const struct hs_geometry *geo, struct hs_set_offsets *off);
 void hs_set_init(const struct hs_core *core, struct hs_set *s);
 static inline u32 hs_index_hash(const struct hs_core *core, u64 block)
 {
-	return (u32)(block * 0x9e3779b1u) >> (32 - core->geo.assoc_shift);
+	return (u32)(block * 0x9e3779b1u) >> core->index_shift;
 }
 
 /* Any way of the block, retired ones too; HS_NIL ends. from HS_NIL: the first. */
@@ -552,6 +554,37 @@ static inline void hs_urgent_push(const struct hs_core *core, struct hs_shard *s
 	hs_q_push(core, sh, st, set, HS_Q_URGENT);
 }
 u32 hs_urgent_pop(const struct hs_core *core, struct hs_shard *sh);
+
+/* ---- policy_lru.c: the default, whose hit is not worth an indirect call --------------------------- */
+
+static inline void hs_lru_hit(const struct hs_core *core, struct hs_set *set, u16 way, bool dirty)
+{
+	u16 *prev = hs_prev(core, set), *next = hs_next(core, set);
+	u16 first = set->policy[0], before, after;
+
+	if (dirty || first == way)
+		return;
+	/* To the front of the clean list; something is before it. */
+	before = prev[way];
+	after = next[way];
+	next[before] = after;
+	if (after == HS_NIL)
+		set->policy[1] = before;
+	else
+		prev[after] = before;
+	prev[way] = HS_NIL;
+	next[way] = first;
+	prev[first] = way;
+	set->policy[0] = way;
+}
+
+static inline void hs_policy_hit(const struct hs_core *core, struct hs_set *set, u16 way, bool dirty)
+{
+	if (likely(core->policy == &hs_policy_lru))
+		hs_lru_hit(core, set, way, dirty);
+	else
+		core->policy->hit(core, set, way, dirty);
+}
 
 /* ---- slot.c: life of a slot; the shard's domain ----------------------------------------------------- */
 
@@ -652,6 +685,8 @@ void hs_slot_load(struct hs_core *core, struct hs_shard *sh, u32 set, u16 way, e
 /* ---- lock.c: who works on which blocks; the shard's domain ------------------------------------------ */
 
 enum { HS_LOCK_SHARED, HS_LOCK_EXCLUSIVE };
+/* req->granted: 0 waits; RECLAIM: its slot was retired meanwhile, and is free when it ends. */
+enum { HS_GRANTED = 1, HS_GRANTED_RECLAIM };
 
 static inline struct hs_list *hs_lock_bucket(const struct hs_shard *sh, const struct hs_core *core,
 					     u64 block)
@@ -665,7 +700,7 @@ bool hs_lock_enter(struct hs_shard *sh, const struct hs_core *core, struct hs_re
 /* Leaves; those that can now go on are put on out->run. */
 void hs_lock_leave(struct hs_shard *sh, const struct hs_core *core, struct hs_req *req,
 		   struct hs_out *out);
-/* Is the slot in use by a request in flight? */
+/* Is the slot in use by a request in flight? Then that will free it at its end. */
 bool hs_lock_bucket_uses(const struct hs_list *bucket, u32 set, u16 way);
 static inline bool hs_lock_slot_used(const struct hs_shard *sh, const struct hs_core *core, u64 block, u32 set,
 				     u16 way)
@@ -742,6 +777,29 @@ static inline void hs_io_cache_next(const struct hs_core *core, struct hs_req *r
 		io->csum_first = hs_block_first_unit(core, req->first) + unit;
 	}
 }
+/* The same as the request's only I/O, of the caller's data: for the short ways. */
+static hs_always_inline void hs_io_cache_only(const struct hs_core *core, struct hs_req *req, enum hs_io_op op,
+					      u16 way, u32 unit, u32 units)
+{
+	struct hs_io *io = &req->ios[0];
+
+	io->dev = HS_CACHE;
+	io->op = (u8)op;
+	io->buf = HS_BUF_CALLER;
+	io->flags = 0;
+	io->sector = hs_slot_first_sector(core, hs_slot_of(core, req->set, way)) + unit * HS_UNIT_SECTORS;
+	io->sectors = units * HS_UNIT_SECTORS;
+	io->buf_off = 0;
+	io->csum = NULL;
+	io->csum_units = 0;
+	io->csum_skip = 0;
+	req->nr_io = 1;
+	if (core->geo.checksums) {
+		io->csum = req->csum + unit;
+		io->csum_units = units;
+		io->csum_first = hs_block_first_unit(core, req->first) + unit;
+	}
+}
 void hs_io_cache(const struct hs_core *core, struct hs_req *req, enum hs_io_op op, u16 way, u32 unit,
 		 u32 units, enum hs_io_buf buf);
 /* Origin sectors. buf_off from the start of the buffer. */
@@ -775,9 +833,13 @@ static inline bool hs_req_units(const struct hs_core *core, const struct hs_req 
 /* ---- requests: one entry a kind ---------------------------------------------------------------------- */
 
 enum hs_step_result hs_read_step(struct hs_core *core, struct hs_req *req, struct hs_out *out);
-/* Reads and writes come in here; the ordinary leave here too, all else goes on to hs_step_any. */
-enum hs_step_result hs_read_enter(struct hs_core *core, struct hs_req *req, struct hs_out *out);
-enum hs_step_result hs_write_enter(struct hs_core *core, struct hs_req *req, struct hs_out *out);
+/* Ordinary reads and writes come in, and leave, by these; all else goes on to hs_step_any. */
+#define HS_QUICK_START	0	/* states at which they apply */
+#define HS_QUICK_END	1
+enum hs_step_result hs_read_quick_start(struct hs_core *core, struct hs_req *req, struct hs_out *out);
+enum hs_step_result hs_read_quick_end(struct hs_core *core, struct hs_req *req, struct hs_out *out);
+enum hs_step_result hs_write_quick_start(struct hs_core *core, struct hs_req *req, struct hs_out *out);
+enum hs_step_result hs_write_quick_end(struct hs_core *core, struct hs_req *req, struct hs_out *out);
 enum hs_step_result hs_step_any(struct hs_core *core, struct hs_req *req, struct hs_out *out);
 enum hs_step_result hs_write_step(struct hs_core *core, struct hs_req *req, struct hs_out *out);
 enum hs_step_result hs_range_step(struct hs_core *core, struct hs_req *req, struct hs_out *out);
@@ -822,7 +884,7 @@ static inline bool hs_csum_match(const struct hs_core *core, const struct hs_req
 
 /* direct.c: the steps of a write to the origin, entered from write.c at HS_DIRECT_START. */
 enum hs_step_result hs_direct_step(struct hs_core *core, struct hs_req *req, struct hs_out *out);
-#define HS_WRITE_LOCKED		1	/* and the one of write.c to which they can go back */
+#define HS_WRITE_LOCKED		2	/* and the one of write.c to which they can go back */
 #define HS_DIRECT_START		32	/* states from here on are direct.c's */
 
 /* direct.c: getting a block's names out of the way of a write to the origin (R2). */

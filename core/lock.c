@@ -39,13 +39,13 @@ bool hs_lock_enter(struct hs_shard *sh, const struct hs_core *core, struct hs_re
 	struct hs_list *bucket = hs_lock_bucket(sh, core, req->first);
 
 	req->lock_mode = mode;
-	req->granted = 1;
+	req->granted = HS_GRANTED;
 	if (likely(hs_list_empty(bucket))) {
 		hs_list_add_tail(bucket, &req->bucket);
 		return true;
 	}
 	hs_list_add_tail(bucket, &req->bucket);
-	req->granted = !hs_lock_blocked(bucket, req);
+	req->granted = hs_lock_blocked(bucket, req) ? 0 : HS_GRANTED;
 	return req->granted;
 }
 
@@ -63,7 +63,7 @@ void hs_lock_leave(struct hs_shard *sh, const struct hs_core *core, struct hs_re
 
 		if (r->granted || !hs_lock_overlap(r, req) || hs_lock_blocked(bucket, r))
 			continue;
-		r->granted = 1;
+		r->granted = HS_GRANTED;
 		hs_list_add_tail(&out->run, &r->link);
 	}
 }
@@ -71,12 +71,15 @@ void hs_lock_leave(struct hs_shard *sh, const struct hs_core *core, struct hs_re
 bool hs_lock_bucket_uses(const struct hs_list *bucket, u32 set, u16 way)
 {
 	const struct hs_list *l;
+	bool used = false;
 
 	hs_list_for_each(l, bucket) {
-		const struct hs_req *r = hs_list_entry(l, struct hs_req, bucket);
+		struct hs_req *r = hs_list_entry(l, struct hs_req, bucket);
 
-		if (r->granted && r->set == set && r->src == way)
-			return true;
+		if (!r->granted || r->set != set || r->src != way)
+			continue;
+		r->granted = HS_GRANTED_RECLAIM;
+		used = true;
 	}
-	return false;
+	return used;
 }

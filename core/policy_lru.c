@@ -46,27 +46,6 @@ static void hs_lru_remove(const struct hs_core *core, struct hs_set *set, u16 wa
 		hs_prev(core, set)[next] = prev;
 }
 
-static void hs_lru_hit(const struct hs_core *core, struct hs_set *set, u16 way, bool dirty)
-{
-	u16 *prev = hs_prev(core, set), *next = hs_next(core, set);
-	u16 first = set->policy[0], before, after;
-
-	if (dirty || first == way)
-		return;
-	/* To the front of the clean list; something is before it. */
-	before = prev[way];
-	after = next[way];
-	next[before] = after;
-	if (after == HS_NIL)
-		set->policy[1] = before;
-	else
-		prev[after] = before;
-	prev[way] = HS_NIL;
-	next[way] = first;
-	prev[first] = way;
-	set->policy[0] = way;
-}
-
 static void hs_lru_replace(const struct hs_core *core, struct hs_set *set, u16 old, u16 way)
 {
 	u16 prev = hs_prev(core, set)[old], next = hs_next(core, set)[old];

@@ -12,7 +12,7 @@
  */
 #include "core/internal.h"
 
-enum { R_START, R_LOCKED, R_HIT, R_AGAIN, R_FETCH, R_STORE, R_DIRECT };
+enum { R_START = HS_QUICK_START, R_HIT = HS_QUICK_END, R_LOCKED, R_AGAIN, R_FETCH, R_STORE, R_DIRECT };
 
 /* Why a miss is not inserted; HS_WHY_COUNT: it is. */
 static enum hs_reason hs_read_reason(const struct hs_core *core, const struct hs_req *req)
@@ -54,7 +54,7 @@ static enum hs_step_result hs_read_hit(struct hs_core *core, struct hs_shard *sh
 	if (!(req->flags & HS_P_COUNTED))
 		sh->n.read_hits++;
 	req->flags |= HS_P_COUNTED;
-	core->policy->hit(core, st, way, hs_cur(hs_state(core, st)[way]) != HS_CLEAN);
+	hs_policy_hit(core, st, way, hs_cur(hs_state(core, st)[way]) != HS_CLEAN);
 	req->src = way;
 	req->nr_io = 0;
 	if (!exact)
@@ -254,10 +254,9 @@ enum hs_step_result hs_read_step(struct hs_core *core, struct hs_req *req, struc
 
 /*
  * Both steps of an ordinary hit: whole units, at most one checksum, nobody else at work near by, nothing wrong.
- * They do what the long way does, but for what is not there to be done, and the policy's hit is the only call.
- * Two functions, not inlined, so that neither saves the registers of the other.
+ * They do what the long way does, but for what is not there to be done.
  */
-static hs_noinline enum hs_step_result hs_read_quick_start(struct hs_core *core, struct hs_req *req, struct hs_out *out)
+enum hs_step_result hs_read_quick_start(struct hs_core *core, struct hs_req *req, struct hs_out *out)
 {
 	struct hs_shard *sh = hs_req_shard(core, req);
 	struct hs_set *st = hs_set_at(core, req->set);
@@ -275,37 +274,32 @@ static hs_noinline enum hs_step_result hs_read_quick_start(struct hs_core *core,
 	hs_list_add_tail(bucket, &req->bucket);
 	req->state = R_HIT;
 	req->lock_mode = HS_LOCK_SHARED;
-	req->granted = 1;
+	req->granted = HS_GRANTED;
 	req->src = way;
-	req->flags |= HS_P_COUNTED;
 	sh->n.reads++;
 	sh->n.read_hits++;
-	hs_io_cache_next(core, req, HS_IO_READ, way, first / HS_UNIT_SECTORS, req->sectors / HS_UNIT_SECTORS,
-			 HS_BUF_CALLER);
-	core->policy->hit(core, st, way, cur != HS_CLEAN);
+	hs_io_cache_only(core, req, HS_IO_READ, way, first / HS_UNIT_SECTORS, req->sectors / HS_UNIT_SECTORS);
+	hs_policy_hit(core, st, way, cur != HS_CLEAN);
 	return HS_IO;
 }
 
-static hs_noinline enum hs_step_result hs_read_quick_end(struct hs_core *core, struct hs_req *req, struct hs_out *out)
+static bool hs_read_is_good(const struct hs_core *core, const struct hs_req *req)
+{
+	return !req->io->error &&
+	       (!core->geo.checksums ||
+		(core->geo.units_per_block == 1 &&
+		 req->io->csum[0] == hs_crc(core, hs_set_at(core, req->set))[req->src]));
+}
+
+enum hs_step_result hs_read_quick_end(struct hs_core *core, struct hs_req *req, struct hs_out *out)
 {
 	struct hs_list *others = req->bucket.next;
-	const struct hs_set *st = hs_set_at(core, req->set);
-	const struct hs_io *io = req->io;
-	u16 way = req->src;
 
-	if (others != req->bucket.prev || io->error || hs_cur(hs_state(core, st)[way]) == HS_RETIRED ||
-	    (core->geo.checksums && (core->geo.units_per_block != 1 || io->csum[0] != hs_crc(core, st)[way])))
+	if (others != req->bucket.prev || req->granted != HS_GRANTED || !hs_read_is_good(core, req)) {
+		req->flags |= HS_P_COUNTED;
 		return hs_step_any(core, req, out);
+	}
 	hs_list_init(others);
 	req->src = HS_NIL;
 	return HS_DONE;
-}
-
-enum hs_step_result hs_read_enter(struct hs_core *core, struct hs_req *req, struct hs_out *out)
-{
-	if (req->state == R_START)
-		return hs_read_quick_start(core, req, out);
-	if (likely(req->state == R_HIT))
-		return hs_read_quick_end(core, req, out);
-	return hs_step_any(core, req, out);
 }

@@ -60,13 +60,22 @@ void hs_req_init(struct hs_core *core, struct hs_req *req, u32 *csum)
 		  hs_block_group(&core->geo, req->first) == hs_block_group(&core->geo, req->last));
 }
 
+#define HS_AT(op, state)	((op) | (state) << 8)
+
 enum hs_step_result hs_step(struct hs_core *core, struct hs_req *req, struct hs_out *out)
 {
-	if (req->op == HS_OP_READ)
-		return hs_read_enter(core, req, out);
-	if (req->op == HS_OP_WRITE)
-		return hs_write_enter(core, req, out);
-	return hs_step_any(core, req, out);
+	switch (HS_AT(req->op, req->state)) {
+	case HS_AT(HS_OP_READ, HS_QUICK_START):
+		return hs_read_quick_start(core, req, out);
+	case HS_AT(HS_OP_READ, HS_QUICK_END):
+		return hs_read_quick_end(core, req, out);
+	case HS_AT(HS_OP_WRITE, HS_QUICK_START):
+		return hs_write_quick_start(core, req, out);
+	case HS_AT(HS_OP_WRITE, HS_QUICK_END):
+		return hs_write_quick_end(core, req, out);
+	default:
+		return hs_step_any(core, req, out);
+	}
 }
 
 enum hs_step_result hs_step_any(struct hs_core *core, struct hs_req *req, struct hs_out *out)

@@ -13,7 +13,10 @@
  */
 #include "core/internal.h"
 
-enum { W_START, W_LOCKED = HS_WRITE_LOCKED, W_MERGE, W_AGAIN, W_FETCH, W_STORE, W_INPLACE, W_FUA };
+enum {
+	W_START = HS_QUICK_START, W_STORE = HS_QUICK_END, W_LOCKED = HS_WRITE_LOCKED, W_MERGE, W_AGAIN, W_FETCH,
+	W_INPLACE, W_FUA,
+};
 
 static u16 hs_src_state(const struct hs_core *core, const struct hs_req *req)
 {
@@ -454,7 +457,7 @@ enum hs_step_result hs_write_step(struct hs_core *core, struct hs_req *req, stru
  */
 #define W_QUICK		(HS_P_COUNTED | HS_P_WRITING)
 
-static hs_noinline enum hs_step_result hs_write_quick_start(struct hs_core *core, struct hs_req *req, struct hs_out *out)
+enum hs_step_result hs_write_quick_start(struct hs_core *core, struct hs_req *req, struct hs_out *out)
 {
 	struct hs_shard *sh = hs_req_shard(core, req);
 	struct hs_set *st = hs_set_at(core, req->set);
@@ -473,17 +476,17 @@ static hs_noinline enum hs_step_result hs_write_quick_start(struct hs_core *core
 	req->flags = W_QUICK;
 	hs_list_add_tail(bucket, &req->bucket);
 	req->lock_mode = HS_LOCK_EXCLUSIVE;
-	req->granted = 1;
+	req->granted = HS_GRANTED;
 	req->src = old;
 	req->dst = way;
 	hs_slot_pop(core, sh, st, way, req->first);
 	hs_set_reserve(core, sh, st, req->set, out);
 	req->state = W_STORE;
-	hs_io_cache_next(core, req, HS_IO_WRITE, way, 0, core->geo.units_per_block, HS_BUF_CALLER);
+	hs_io_cache_only(core, req, HS_IO_WRITE, way, 0, core->geo.units_per_block);
 	return HS_IO;
 }
 
-static hs_noinline enum hs_step_result hs_write_quick_end(struct hs_core *core, struct hs_req *req, struct hs_out *out)
+enum hs_step_result hs_write_quick_end(struct hs_core *core, struct hs_req *req, struct hs_out *out)
 {
 	struct hs_shard *sh = hs_req_shard(core, req);
 	struct hs_set *st = hs_set_at(core, req->set);
@@ -503,13 +506,4 @@ static hs_noinline enum hs_step_result hs_write_quick_end(struct hs_core *core, 
 	if (sh->wake)
 		hs_wake_all(sh, out);
 	return HS_DONE;
-}
-
-enum hs_step_result hs_write_enter(struct hs_core *core, struct hs_req *req, struct hs_out *out)
-{
-	if (req->state == W_START)
-		return hs_write_quick_start(core, req, out);
-	if (likely(req->state == W_STORE))
-		return hs_write_quick_end(core, req, out);
-	return hs_step_any(core, req, out);
 }
