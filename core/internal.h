@@ -691,8 +691,10 @@ enum { HS_GRANTED = 1, HS_GRANTED_RECLAIM };
 static inline struct hs_list *hs_lock_bucket(const struct hs_shard *sh, const struct hs_core *core,
 					     u64 block)
 {
-	/* The shard was chosen by a hash of the group, so its low bits are as good as one. */
-	return (struct hs_list *)&sh->buckets[hs_block_group(&core->geo, block) & (HS_BUCKETS - 1)];
+	u64 group = hs_block_group(&core->geo, block);
+
+	/* Folded, since groups that many programs use stand at regular distances. */
+	return (struct hs_list *)&sh->buckets[(group ^ group >> 6) & (HS_BUCKETS - 1)];
 }
 
 /* Enters req's blocks; true if granted, else it is queued behind those before it. */

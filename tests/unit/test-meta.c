@@ -207,6 +207,54 @@ static void a_mode_that_is_asked_for_at_open_is_switched_to(void **state)
 	assert_int_equal(box_value(b.dev[HS_ORIGIN].durable, 0), 1);
 }
 
+/* Commits of all sizes go on while the checkpoint's writes come last of all: the ring fills up, and empties again. */
+static void fill_the_ring(u32 pages, u32 block_size)
+{
+	struct hs_geometry_wish wish;
+	struct box box;
+	struct box_req f;
+	u32 n, i;
+	u64 at;
+
+	box_geometry(&wish, block_size, 8);
+	wish.journal_bytes = (u64)pages * HS_PAGE;
+	wish.assoc = 64;
+	wish.max_slots = 512;
+	wish.cache_bytes = 4 * HS_MIB + wish.journal_bytes + 512 * (u64)block_size;
+	wish.origin_bytes = 300 * (u64)block_size;
+	box_init(&box, &wish, HS_MODE_WRITEBACK);
+	box_must_open(&box);
+	for (n = 0; n < 2 * pages; n++) {
+		for (i = 0; i < (pages < 200 ? 40 : 3); i++) {
+			at = (n * 7 + i) % 300 * (block_size / 512);
+			box_write(&box, at, block_size / 512, n + 1, 0);
+		}
+		box_begin(&box, &f, HS_OP_FLUSH, 0, 0, 0);
+		while (!f.done) {
+			assert_true(box.nr_io);
+			for (i = 0; i + 1 < box.nr_io && box.io[i].req->op == HS_OP_META; i++)
+				;
+			box_end(&box, i);
+		}
+		assert_int_equal(f.r.error, 0);
+		box_drop(&f);
+	}
+	box_check(&box);
+	box_reopen(&box, 0);
+	assert_int_equal(hs_core_report(box.core)->map_conflicts, 0);
+	box_destroy(&box);
+}
+
+static void no_ring_sticks(void **state)
+{
+	static const u32 pages[] = { 64, 65, 100, 1024, 1025, 2049 };
+	u32 i;
+
+	for (i = 0; i < sizeof(pages) / sizeof(pages[0]); i++)
+		fill_the_ring(pages[i], 4096);
+	fill_the_ring(64, 65536);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -218,6 +266,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(superblock_copies_alternate, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_mode_is_durable_only_when_nothing_is_dirty, setup, teardown),
 		cmocka_unit_test_setup_teardown(write_back_begins_when_that_is_durable, setup, teardown),
+		cmocka_unit_test(no_ring_sticks),
 		cmocka_unit_test_setup_teardown(a_mode_that_is_asked_for_at_open_is_switched_to, setup, teardown),
 	};
 

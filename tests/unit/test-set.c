@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* core/set.c: the index of a set. */
+#include <stdlib.h>
+
 #include "tests/lib/corebox.h"
 
 static struct box b;
@@ -125,6 +127,52 @@ static void a_slot_costs_no_more_than_20_bytes(void **state)
 	assert_true(hs_core_map_size(&geo, &opts) <= 20 * (u64)geo.nr_slots);
 }
 
+static void pending_agrees(u32 assoc)
+{
+	struct hs_geometry_wish wish = {
+		.origin_bytes = 1ull << 34, .assoc = assoc, .consecutive = 4, .max_slots = assoc,
+		.cache_bytes = 8192ull * assoc + 8 * HS_MIB,
+	};
+	struct hs_core_opts opts = { .mode = -1 };
+	struct hs_sb sb = { .mode = HS_MODE_WRITEBACK };
+	bool *set = calloc(assoc, sizeof(*set));
+	struct random rnd;
+	struct hs_core *core;
+	struct hs_set *st;
+	const char *why;
+	void *mem;
+	u32 i;
+
+	random_seed(&rnd, assoc);
+	assert_int_equal(hs_geometry_choose(&wish, &sb.geo, &why), 0);
+	mem = aligned_alloc(HS_PAGE, hs_round_up(hs_core_size(&sb.geo, &opts), HS_PAGE));
+	core = hs_core_init(mem, &sb, &opts);
+	st = hs_set_at(core, 0);
+	for (i = 0; i < 10000; i++) {
+		u32 way = (u32)random_below(&rnd, assoc), want = (u32)random_below(&rnd, assoc + 1), from = want;
+
+		/* By turns it fills up and empties. */
+		set[way] = random_below(&rnd, 100) < (i / 1000 % 2 ? 2 : 80);
+		if (set[way])
+			hs_pending_set(core, st, (u16)way);
+		else
+			hs_pending_clear(core, st, (u16)way);
+		while (want < assoc && !set[want])
+			want++;
+		assert_int_equal(hs_pending_next(core, st, from), want);
+	}
+	free(set);
+	free(mem);
+}
+
+static void the_summary_finds_what_is_pending_at_every_associativity(void **state)
+{
+	u32 assoc;
+
+	for (assoc = HS_ASSOC_MIN; assoc <= HS_ASSOC_MAX; assoc *= 2)
+		pending_agrees(assoc);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -133,6 +181,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(retired_ways_stay_indexed_but_are_not_current, setup, teardown),
 		cmocka_unit_test_setup_teardown(unindexing_takes_out_just_that_way, setup, teardown),
 		cmocka_unit_test_setup_teardown(arrays_do_not_overlap, setup, teardown),
+		cmocka_unit_test(the_summary_finds_what_is_pending_at_every_associativity),
 		cmocka_unit_test_setup_teardown(a_slot_costs_no_more_than_20_bytes, setup, teardown),
 	};
 
