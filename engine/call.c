@@ -75,13 +75,13 @@ static struct hs_call *hs_call_spare(struct hs_exec *x)
 {
 	struct hs_call *call;
 
-	pthread_mutex_lock(&x->spare_lock);
+	hs_mutex_lock(&x->spare_lock);
 	call = x->spare;
 	if (call) {
 		x->spare = call->next;
 		x->nr_spare--;
 	}
-	pthread_mutex_unlock(&x->spare_lock);
+	hs_mutex_unlock(&x->spare_lock);
 	if (!call)
 		call = calloc(1, sizeof(*call));
 	return call ? hs_call_fit(x, call) : NULL;
@@ -122,14 +122,14 @@ void hs_call_put(struct hs_exec *x, struct hs_call *call)
 	if (likely(hs_call_keep(call)))
 		return;
 	hs_call_drop_buffers(x, call);
-	pthread_mutex_lock(&x->spare_lock);
+	hs_mutex_lock(&x->spare_lock);
 	if (x->nr_spare < HS_SPARE_CALLS) {
 		call->next = x->spare;
 		x->spare = call;
 		x->nr_spare++;
 		call = NULL;
 	}
-	pthread_mutex_unlock(&x->spare_lock);
+	hs_mutex_unlock(&x->spare_lock);
 	hs_call_free(call);
 }
 

@@ -81,7 +81,6 @@ static struct hs_dev *hs_dev_new(const struct hs_open_opts *opts)
 	if (!dev)
 		return NULL;
 	hs_exec_init(&dev->run.x);
-	pthread_mutex_init(&dev->streams_lock, NULL);
 	pthread_mutex_init(&dev->control, NULL);
 	dev->log = opts->log;
 	dev->log_arg = opts->log_arg;
@@ -98,7 +97,6 @@ static void hs_dev_free(struct hs_dev *dev)
 		hs_target_close(origin);
 	if (cache)
 		hs_target_close(cache);
-	pthread_mutex_destroy(&dev->streams_lock);
 	pthread_mutex_destroy(&dev->control);
 	free(dev);
 }

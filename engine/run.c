@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-#define _GNU_SOURCE	/* PTHREAD_MUTEX_ADAPTIVE_NP */
 #include <stdlib.h>
 #include <time.h>
 
@@ -17,27 +16,17 @@ u64 hs_now(void)
 
 static int hs_domains_init(struct hs_run *run)
 {
-	u32 i, nr = run->journal + 1;
-	pthread_mutexattr_t attr;
+	size_t bytes = (run->journal + 1) * sizeof(*run->domains);
 
-	run->domains = aligned_alloc(sizeof(*run->domains), nr * sizeof(*run->domains));
+	run->domains = aligned_alloc(sizeof(*run->domains), bytes);
 	if (!run->domains)
 		return -ENOMEM;
-	pthread_mutexattr_init(&attr);
-	/* Held for a fraction of a microsecond: a short spin beats a sleep. */
-	pthread_mutexattr_settype(&attr, PTHREAD_MUTEX_ADAPTIVE_NP);
-	for (i = 0; i < nr; i++)
-		pthread_mutex_init(&run->domains[i].mutex, &attr);
-	pthread_mutexattr_destroy(&attr);
+	memset(run->domains, 0, bytes);
 	return 0;
 }
 
 static void hs_domains_free(struct hs_run *run)
 {
-	u32 i;
-
-	for (i = 0; i <= run->journal; i++)
-		pthread_mutex_destroy(&run->domains[i].mutex);
 	free(run->domains);
 	run->domains = NULL;
 }

@@ -17,10 +17,11 @@
 #include "engine/call.h"
 #include "engine/exec.h"
 #include "engine/mail.h"
+#include "engine/mutex.h"
 #include "engine/worker.h"
 
 struct hs_domain {
-	pthread_mutex_t mutex;
+	struct hs_mutex mutex;
 } __attribute__((aligned(64)));
 
 /* A core being served: what runs its requests. */
@@ -37,12 +38,12 @@ void hs_run_stop(struct hs_run *run, bool crash);
 
 static inline void hs_domain_lock(struct hs_run *run, s32 domain)
 {
-	pthread_mutex_lock(&run->domains[domain].mutex);
+	hs_mutex_lock(&run->domains[domain].mutex);
 }
 
 static inline void hs_domain_unlock(struct hs_run *run, s32 domain)
 {
-	pthread_mutex_unlock(&run->domains[domain].mutex);
+	hs_mutex_unlock(&run->domains[domain].mutex);
 }
 
 /* The requests in the hands of one thread. */

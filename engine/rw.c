@@ -94,9 +94,9 @@ static u32 hs_dev_stream(struct hs_dev *dev, u64 sector, u64 sectors)
 
 	if (likely(!cutoff))
 		return 0;
-	pthread_mutex_lock(&dev->streams_lock);
+	hs_mutex_lock(&dev->streams_lock);
 	long_one = hs_streams_note(&dev->streams, sector, sectors, cutoff);
-	pthread_mutex_unlock(&dev->streams_lock);
+	hs_mutex_unlock(&dev->streams_lock);
 	return long_one ? HS_REQ_SEQUENTIAL : 0;
 }
 
