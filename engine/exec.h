@@ -41,6 +41,7 @@ static inline bool hs_exec_owns(const struct hs_exec *x, const struct hs_req *re
 
 /* perform.c: performs the I/Os of all requests on the list (hs_req.link), neighbours merged. */
 void hs_perform(struct hs_exec *x, struct hs_list *reqs);
+void hs_perform_one(struct hs_exec *x, struct hs_req *req);	/* of a request that has but one */
 
 /* Runs a request of opening to its end; nothing else may run. Returns its error. */
 int hs_exec_alone(struct hs_exec *x, struct hs_req *req);

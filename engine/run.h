@@ -65,6 +65,7 @@ void hs_hands_init(struct hs_hands *h, struct hs_run *run);
 /* A caller's: op, flags, sector, sectors of call->req and call->data are set. */
 void hs_hands_submit(struct hs_hands *h, struct hs_call *call);
 int hs_hands_finish(struct hs_hands *h);	/* until they ended; returns the first error */
+int hs_hands_read(struct hs_hands *h, struct hs_call *call);	/* both, for a caller's only one */
 void hs_hands_work(struct hs_hands *h);		/* a worker's: until it holds none */
 
 /* Passes on what a step asked for. h: the hands of this thread, or NULL. */

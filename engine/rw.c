@@ -27,20 +27,28 @@ static u32 hs_todo_part(const struct hs_core *core, const struct hs_todo *todo)
 	return 0;
 }
 
-static int hs_todo_submit(struct hs_hands *h, struct hs_todo *todo)
+static struct hs_call *hs_todo_call(struct hs_exec *x, const struct hs_todo *todo, u32 sectors)
 {
-	struct hs_exec *x = &h->run->x;
 	struct hs_call *call = hs_call_get(x);
-	u32 sectors;
 
 	if (!call)
-		return -ENOMEM;
-	sectors = hs_todo_part(x->core, todo);
+		return NULL;
 	call->data = todo->data;
 	call->req.op = todo->op;
 	call->req.flags = todo->flags;
 	call->req.sector.nr = todo->sector;
 	call->req.sectors = sectors;
+	return call;
+}
+
+static int hs_todo_submit(struct hs_hands *h, struct hs_todo *todo)
+{
+	struct hs_exec *x = &h->run->x;
+	u32 sectors = hs_todo_part(x->core, todo);
+	struct hs_call *call = hs_todo_call(x, todo, sectors);
+
+	if (!call)
+		return -ENOMEM;
 	hs_hands_submit(h, call);
 	if (todo->data)
 		todo->data += (size_t)sectors << HS_SECTOR_SHIFT;
@@ -100,6 +108,25 @@ static u32 hs_dev_stream(struct hs_dev *dev, u64 sector, u64 sectors)
 	return long_one ? HS_REQ_SEQUENTIAL : 0;
 }
 
+/* Within one block, and likely a hit. */
+static int hs_dev_read_block(struct hs_dev *dev, const struct hs_todo *todo)
+{
+	struct hs_call *call = hs_todo_call(&dev->run.x, todo, (u32)todo->left);
+	struct hs_hands h;
+
+	if (!call)
+		return -ENOMEM;
+	hs_hands_init(&h, &dev->run);
+	return hs_hands_read(&h, call);
+}
+
+static bool hs_todo_in_block(const struct hs_exec *x, const struct hs_todo *todo)
+{
+	u32 sectors = x->block_bytes >> HS_SECTOR_SHIFT;
+
+	return todo->left && todo->left <= sectors - (todo->sector & (sectors - 1));
+}
+
 static int hs_dev_rw(struct hs_dev *dev, u8 op, u8 *data, size_t count, u64 offset, u32 flags)
 {
 	struct hs_todo todo = {
@@ -113,6 +140,8 @@ static int hs_dev_rw(struct hs_dev *dev, u8 op, u8 *data, size_t count, u64 offs
 	if (!hs_dev_range_ok(dev, count, offset))
 		return -EINVAL;
 	todo.flags |= hs_dev_stream(dev, todo.sector, todo.left);
+	if (op == HS_OP_READ && hs_todo_in_block(&dev->run.x, &todo))
+		return hs_dev_read_block(dev, &todo);
 	return hs_todo_run(dev, todo);
 }
 
