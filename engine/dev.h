@@ -23,6 +23,9 @@ struct hs_dev {
 
 void hs_dev_log(struct hs_dev *dev, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
+/* A durable write, within one block, of data that the source has. */
+int hs_dev_write_from(struct hs_dev *dev, struct hs_source *source, u32 count, u64 offset);
+
 /* Sums of all shards and the journal. */
 void hs_dev_count(struct hs_dev *dev, struct hs_counters *sum);
 /* How many dirty blocks can still be written back. */

@@ -80,7 +80,9 @@ static inline bool hs_piece_prepare(struct hs_exec *x, struct hs_piece *p)
 	if (io->op != HS_IO_WRITE)
 		return true;
 	if (io->flags & HS_IO_OVERLAY)
-		hs_call_overlay(x, hs_call_of(p->req));
+		io->error = hs_call_overlay(x, hs_call_of(p->req));
+	if (io->error)
+		return false;
 	if (io->csum)
 		hs_io_sum(x, io, p->data);
 	return true;

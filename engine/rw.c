@@ -11,6 +11,7 @@ struct hs_todo {
 	u8 op;
 	u32 flags;		/* HS_REQ_* */
 	u8 *data;		/* the caller's, or NULL */
+	struct hs_source *source;	/* of one part's data, or NULL */
 	u64 sector, left;	/* sectors */
 };
 
@@ -34,6 +35,7 @@ static struct hs_call *hs_todo_call(struct hs_exec *x, const struct hs_todo *tod
 	if (!call)
 		return NULL;
 	call->data = todo->data;
+	call->source = todo->source;
 	call->req.op = todo->op;
 	call->req.flags = todo->flags;
 	call->req.sector.nr = todo->sector;
@@ -159,6 +161,19 @@ int hs_dev_pwrite(struct hs_dev *dev, const void *buf, size_t count, u64 offset,
 {
 	/* Never written to: struct hs_call has one pointer for both directions. */
 	return hs_dev_rw(dev, HS_OP_WRITE, (u8 *)(uintptr_t)buf, count, offset, flags);
+}
+
+int hs_dev_write_from(struct hs_dev *dev, struct hs_source *source, u32 count, u64 offset)
+{
+	struct hs_todo todo = {
+		.op = HS_OP_WRITE,
+		.flags = HS_REQ_FUA,
+		.source = source,
+		.sector = offset >> HS_SECTOR_SHIFT,
+		.left = count >> HS_SECTOR_SHIFT,
+	};
+
+	return hs_todo_run(dev, todo);
 }
 
 int hs_dev_flush(struct hs_dev *dev)

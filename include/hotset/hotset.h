@@ -178,7 +178,10 @@ int hs_dev_set(struct hs_dev *dev, const char *key, const char *value, struct hs
 
 /* Calls fn for every dirty range that cannot be read any more; bytes. Reads each flagged block. */
 int hs_dev_lost(struct hs_dev *dev, int (*fn)(void *arg, uint64_t offset, uint64_t count), void *arg);
-/* Gives up the lost parts of the range: they read as the origin's content from now on. */
+/*
+ * Gives up the lost parts of the range: they read as the origin's content from now on, or as what a write that
+ * came before made of them. -EINVAL: not whole 4 KiB, or up to the end of the device.
+ */
 int hs_dev_forget(struct hs_dev *dev, uint64_t offset, uint64_t count, struct hs_error *err);
 
 /* Ranges that are held in the cache, for dump and tests: fn gets origin offset, slot, state. */
