@@ -153,7 +153,6 @@ static int hs_dev_void(struct hs_dev *dev, struct hs_sb *sb, const struct hs_cor
 	if (ret)
 		return hs_error_set(err, ret, "%s: cannot empty it: %s", cache->name,
 				    strerror(-ret));
-	hs_abandon_forget(sb->uuid);
 	hs_dev_log(dev, "%s: every clean block was dropped", cache->name);
 	hs_exec_detach(x);
 	ret = hs_load_sb(cache, sb, &bad, err);
