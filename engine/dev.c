@@ -230,7 +230,7 @@ static int hs_dev_start(struct hs_dev *dev, unsigned int threads, struct hs_erro
 		return hs_error_set(err, ret, "cannot start threads: %s", strerror(-ret));
 	/* To write-back takes a superblock; the other way the blocks drain while we serve. */
 	if (hs_core_mode_wanted(dev->run.x.core) == HS_MODE_WRITEBACK)
-		ret = hs_dev_set_mode(dev, HS_MODE_WRITEBACK, err);
+		ret = hs_dev_set_mode(dev, HS_MODE_WRITEBACK, NULL, NULL, err);
 	if (ret)
 		hs_run_stop(&dev->run, false);
 	return ret;
