@@ -20,13 +20,13 @@
 # hears less of what else goes on. Its ratio is turned so that there, too, more than 1 is better than the
 # other.
 #
-#	ROUNDS=15 MS_EACH=1000 bench/nbd.sh
+#	ROUNDS=11 MS_EACH=1000 bench/nbd.sh
 set -eu -o pipefail
 cd "$(dirname "$0")/.."
 build=$(realpath "${HOTSET_BUILD:-build/gcc}")
 hotset=${HOTSET:-$build/hotset}
 out=bench/out/nbd.json
-rounds=${ROUNDS:-15}
+rounds=${ROUNDS:-11}
 each=${MS_EACH:-1000}
 size=256M
 server_cpu=0
@@ -107,12 +107,12 @@ misses() {
 # ---- measuring ----------------------------------------------------------------------------------------
 
 client() { # FIO-OPTION...
-	taskset -c $client_cpu ${first[@]+"${first[@]}"} fio --ioengine=nbd --size=$size "$@" >"$tmp/fio.log" 2>&1 ||
+	taskset -c $client_cpu ${first[@]+"${first[@]}"} fio --name=job --ioengine=nbd --size=$size "$@" >"$tmp/fio.log" 2>&1 ||
 		die "fio: $(tail -n 3 "$tmp/fio.log")"
 }
 
 fill() { # SERVER: every block, once
-	client --name=fill --uri="$(uri "$1")" --rw=read --bs=256k --iodepth=4
+	client --uri="$(uri "$1")" --rw=read --bs=256k --iodepth=4
 }
 
 # Requests a second, and microseconds of the server's processor time a request.
@@ -120,9 +120,9 @@ load() { # SERVER FIO-OPTION...
 	local name=$1 before
 	shift
 	before=$(ticks "$name")
-	client --name="$name" --uri="$(uri "$name")" --bs=4k --norandommap --randrepeat=0 --time_based \
+	client --uri="$(uri "$name")" --bs=4k --norandommap --randrepeat=0 --time_based \
 		--runtime="${each}ms" --output-format=json --output="$tmp/fio.json" "$@"
-	jq -r --argjson us $((($(ticks "$name") - before) * tick_us)) '.jobs[0] | .read.total_ios + .write.total_ios as $n |
+	jq -r --argjson us $((($(ticks "$name") - before) * tick_us)) '.jobs[0] | (.read.total_ios + .write.total_ios) as $n |
 		"\(.read.iops + .write.iops) \($us / $n)"' "$tmp/fio.json"
 }
 
@@ -196,7 +196,7 @@ plain slow --filter=delay file "$tmp/origin" delay-read=5ms delay-write=5ms
 "$hotset" format "$(uri slow)" "$tmp/cache" --size 64M >/dev/null
 cached hotset "$(uri slow)" "$tmp/cache"
 zipf=(--rw=randrw --rwmixread=70 --random_distribution=zipf:1.1 --iodepth=4)
-each=15000 load hotset "${zipf[@]}" >/dev/null
+each=10000 load hotset "${zipf[@]}" >/dev/null
 rounds 3 slow_zipf "slow hotset" "${zipf[@]}"
 rounds 3 slow_zipf_fsync "slow hotset" "${zipf[@]}" --fsync=32
 
