@@ -2,9 +2,8 @@
 /*
  * The core alone: what a request costs when its I/O costs nothing.
  *
- * A minimal shell: one lock a domain around each step, the cheapest that there is (the engine's mutexes cost
- * 140 instructions a hit, see "counted one by one"); an I/O ends at once with error 0 (metadata are read for
- * real while opening). Background machines run after the request that started them, in the same thread, so
+ * A minimal shell: one lock a domain around each step, the engine's; an I/O ends at once with error 0 (metadata are
+ * read for real while opening). Background machines run after the request that started them, in the same thread, so
  * their instructions are in the figures. The clock is virtual: OP_NS a request, a tick every 100 ms of it.
  * Traces are made beforehand from a fixed seed.
  *
@@ -26,6 +25,7 @@
 
 #include "bench/count.h"
 #include "core/core.h"
+#include "engine/mutex.h"
 
 #define OPS		2000000u
 #define OP_NS		10000u
@@ -40,10 +40,8 @@
 
 enum world_kind { WORLD_PLAIN, WORLD_SUMS, WORLD_DATA, WORLD_KINDS };
 
-/* A lock that spins, or the engine's mutex. */
 struct domain {
-	u32 held;
-	pthread_mutex_t mutex;
+	struct hs_mutex mutex;
 } __attribute__((aligned(64)));
 
 struct shell {
@@ -51,7 +49,6 @@ struct shell {
 	void (*init)(struct hs_core *core, struct hs_req *req, u32 *csum);
 	enum hs_step_result (*step)(struct hs_core *core, struct hs_req *req, struct hs_out *out);
 	enum world_kind kind;
-	bool mutexes;		/* rather than locks that spin */
 	struct hs_geometry geo;
 	void *mem;
 	u64 mem_bytes;
@@ -94,25 +91,12 @@ static u64 random_next(u64 *state)	/* xorshift64*, Vigna 2016 */
 
 static inline void domain_lock(struct shell *s, s32 domain)
 {
-	struct domain *d = &s->domains[domain];
-
-	if (unlikely(s->mutexes)) {
-		pthread_mutex_lock(&d->mutex);
-		return;
-	}
-	while (unlikely(__atomic_exchange_n(&d->held, 1, __ATOMIC_ACQUIRE)))
-		while (__atomic_load_n(&d->held, __ATOMIC_RELAXED))
-			;
+	hs_mutex_lock(&s->domains[domain].mutex);
 }
 
 static inline void domain_unlock(struct shell *s, s32 domain)
 {
-	struct domain *d = &s->domains[domain];
-
-	if (unlikely(s->mutexes))
-		pthread_mutex_unlock(&d->mutex);
-	else
-		__atomic_store_n(&d->held, 0, __ATOMIC_RELEASE);
+	hs_mutex_unlock(&s->domains[domain].mutex);
 }
 
 static void io_metadata(struct shell *s, const struct hs_io *io)
@@ -333,16 +317,10 @@ static void format(struct shell *s, struct hs_sb *sb)
 
 static void domains_init(struct shell *s)
 {
-	u32 i, nr = hs_core_shards(s->core) + 1;
-	pthread_mutexattr_t attr;
+	u32 nr = hs_core_shards(s->core) + 1;
 
 	s->domains = need(aligned_alloc(64, nr * sizeof(*s->domains)));
 	memset(s->domains, 0, nr * sizeof(*s->domains));
-	pthread_mutexattr_init(&attr);
-	pthread_mutexattr_settype(&attr, PTHREAD_MUTEX_ADAPTIVE_NP);
-	for (i = 0; i < nr; i++)
-		pthread_mutex_init(&s->domains[i].mutex, &attr);
-	pthread_mutexattr_destroy(&attr);
 }
 
 static void shell_open(struct shell *s, enum world_kind kind)
@@ -767,8 +745,6 @@ static void measure_extras(struct extras *e, u32 ops)
 	nr = resident(&s, c, list);
 	shuffle(list, nr);
 	hits = (struct hits){ &s, c, trace_draw(list, nr, STEPPED_HITS), STEPPED_HITS };
-	/* With the engine's locks. */
-	s.mutexes = true;
 	hits_run(&hits);
 	e->locked = -1;
 	e->stepped = -1;
@@ -779,7 +755,6 @@ static void measure_extras(struct extras *e, u32 ops)
 			e->stepped = (double)(steps.instructions - none.instructions) / STEPPED_HITS;
 		}
 	}
-	s.mutexes = false;
 	e->two_threads = hitters_ratio(&s, list, nr, ops, &e->two_threads_cpu);
 	replay(&s, c, HS_OP_WRITE, list, nr);
 	e->map_bytes = (double)touched(s.mem, hs_core_map_size(&s.geo, &opts)) / SLOTS;
@@ -874,7 +849,7 @@ static void print_extras(const struct extras *e)
 	printf("\n%-33s%9s%9s\n", "", "to reach", "hotset");
 	printf("%-33s%9.1f", "locked instructions, read hit", 4.0);
 	print_number(e->locked, "%9.2f");
-	printf("   of %.0f counted one by one, with checksums and the engine's mutexes (Open CAS: 38)\n",
+	printf("   of %.0f counted one by one, with checksums (Open CAS: 38)\n",
 	       e->stepped);
 	printf("%-33s%9.1f%9.2f   %.2f by their own time, if the machine is busy (Open CAS: 0.5)\n",
 	       "two threads, ratio to one", 1.8, e->two_threads, e->two_threads_cpu);

@@ -75,13 +75,13 @@ static struct hs_call *hs_call_spare(struct hs_exec *x)
 {
 	struct hs_call *call;
 
-	pthread_mutex_lock(&x->spare_lock);
+	hs_mutex_lock(&x->spare_lock);
 	call = x->spare;
 	if (call) {
 		x->spare = call->next;
 		x->nr_spare--;
 	}
-	pthread_mutex_unlock(&x->spare_lock);
+	hs_mutex_unlock(&x->spare_lock);
 	if (!call)
 		call = calloc(1, sizeof(*call));
 	return call ? hs_call_fit(x, call) : NULL;
@@ -122,14 +122,14 @@ void hs_call_put(struct hs_exec *x, struct hs_call *call)
 	if (likely(hs_call_keep(call)))
 		return;
 	hs_call_drop_buffers(x, call);
-	pthread_mutex_lock(&x->spare_lock);
+	hs_mutex_lock(&x->spare_lock);
 	if (x->nr_spare < HS_SPARE_CALLS) {
 		call->next = x->spare;
 		x->spare = call;
 		x->nr_spare++;
 		call = NULL;
 	}
-	pthread_mutex_unlock(&x->spare_lock);
+	hs_mutex_unlock(&x->spare_lock);
 	hs_call_free(call);
 }
 
@@ -152,12 +152,15 @@ u8 *hs_call_block(struct hs_exec *x, struct hs_call *call)
 	return call->block;
 }
 
-static void hs_call_fetch(const struct hs_call *call, u8 *to)
+static int hs_call_fetch(const struct hs_call *call, u8 *to)
 {
+	if (unlikely(call->source))
+		return call->source->fetch(call->source, to);
 	if (call->req.flags & HS_REQ_ZEROES)
 		memset(to, 0, hs_call_bytes(call));
 	else
 		memcpy(to, call->data, hs_call_bytes(call));
+	return 0;
 }
 
 u8 *hs_call_lend(struct hs_exec *x, struct hs_call *call)
@@ -166,9 +169,8 @@ u8 *hs_call_lend(struct hs_exec *x, struct hs_call *call)
 		return call->lent;
 	if (!call->lent)
 		call->lent = hs_pool_get(&x->blocks);
-	if (!call->lent)
+	if (!call->lent || hs_call_fetch(call, call->lent))
 		return NULL;
-	hs_call_fetch(call, call->lent);
 	call->lent_filled = true;
 	return call->lent;
 }
@@ -187,13 +189,13 @@ static void hs_call_pad(struct hs_exec *x, struct hs_call *call)
 		memset(call->block + end, 0, hs_round_up(end, HS_UNIT_BYTES) - end);
 }
 
-void hs_call_overlay(struct hs_exec *x, struct hs_call *call)
+int hs_call_overlay(struct hs_exec *x, struct hs_call *call)
 {
 	u8 *to = call->block + hs_call_place(x, call);
 
 	hs_call_pad(x, call);
-	if (call->lent_filled)
-		memcpy(to, call->lent, hs_call_bytes(call));
-	else
-		hs_call_fetch(call, to);
+	if (!call->lent_filled)
+		return hs_call_fetch(call, to);
+	memcpy(to, call->lent, hs_call_bytes(call));
+	return 0;
 }

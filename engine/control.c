@@ -104,7 +104,7 @@ struct hs_watch {
 	u64 since;		/* ns: when least was reached */
 	u64 errors;		/* of write-back, then */
 	u32 polls;
-	bool (*progress)(void *arg, uint64_t left, uint64_t total);
+	hs_progress_fn *progress;
 	void *arg;
 };
 
@@ -125,10 +125,12 @@ static u64 hs_watch_look(struct hs_watch *w)
 	return left;
 }
 
-static void hs_watch_start(struct hs_watch *w, struct hs_dev *dev)
+static void hs_watch_start(struct hs_watch *w, struct hs_dev *dev, hs_progress_fn *progress, void *arg)
 {
 	memset(w, 0, sizeof(*w));
 	w->dev = dev;
+	w->progress = progress;
+	w->arg = arg;
 	w->least = ~0ull;
 	w->total = hs_watch_look(w);
 }
@@ -199,16 +201,13 @@ static int hs_dev_clean_left(struct hs_dev *dev, struct hs_error *err)
 			    dev->run.x.target[HS_CACHE]->name, (unsigned long long)sum.lost);
 }
 
-int hs_dev_clean(struct hs_dev *dev, bool (*progress)(void *arg, uint64_t left, uint64_t total),
-		 void *arg, struct hs_error *err)
+int hs_dev_clean(struct hs_dev *dev, hs_progress_fn *progress, void *arg, struct hs_error *err)
 {
 	struct hs_watch w;
 	int ret;
 
 	pthread_mutex_lock(&dev->control);
-	hs_watch_start(&w, dev);
-	w.progress = progress;
-	w.arg = arg;
+	hs_watch_start(&w, dev, progress, arg);
 	hs_dev_drain(dev, true);
 	ret = hs_dev_await_clean(&w, err);
 	hs_dev_drain(dev, false);
@@ -238,13 +237,12 @@ static int hs_dev_mode_blocked(struct hs_dev *dev, enum hs_mode mode, struct hs_
 			    "force but not stored", (unsigned long long)stats.lost);
 }
 
-static int hs_dev_await_mode(struct hs_dev *dev, enum hs_mode mode, struct hs_error *err)
+static int hs_dev_await_mode(struct hs_watch *w, enum hs_mode mode, struct hs_error *err)
 {
+	struct hs_dev *dev = w->dev;
 	struct hs_core *core = dev->run.x.core;
-	struct hs_watch w;
 	int ret = 0;
 
-	hs_watch_start(&w, dev);
 	while (!ret && hs_core_mode_durable(core) != mode) {
 		if (hs_core_failed(core))
 			return hs_error_set(err, -EIO,
@@ -252,14 +250,19 @@ static int hs_dev_await_mode(struct hs_dev *dev, enum hs_mode mode, struct hs_er
 					    dev->run.x.target[HS_CACHE]->name);
 		ret = hs_dev_mode_blocked(dev, mode, err);
 		if (!ret)
-			ret = hs_watch_wait(&w, hs_watch_look(&w), err);
+			ret = hs_watch_wait(w, hs_watch_look(w), err);
 	}
+	if (ret == -EINTR)
+		hs_error_set(err, ret, "interrupted: the mode is in force but not stored, %llu blocks are still dirty",
+			     (unsigned long long)w->least);
 	return ret;
 }
 
-int hs_dev_set_mode(struct hs_dev *dev, enum hs_mode mode, struct hs_error *err)
+int hs_dev_set_mode(struct hs_dev *dev, enum hs_mode mode, hs_progress_fn *progress, void *arg,
+		    struct hs_error *err)
 {
 	struct hs_run *run = &dev->run;
+	struct hs_watch w;
 	struct hs_out out;
 	int ret;
 
@@ -271,7 +274,8 @@ int hs_dev_set_mode(struct hs_dev *dev, enum hs_mode mode, struct hs_error *err)
 	hs_core_set_mode(run->x.core, mode, &out);
 	hs_domain_unlock(run, (s32)run->journal);
 	hs_run_dispatch(run, &out, NULL);
-	ret = hs_dev_await_mode(dev, mode, err);
+	hs_watch_start(&w, dev, progress, arg);
+	ret = hs_dev_await_mode(&w, mode, err);
 	pthread_mutex_unlock(&dev->control);
 	return ret;
 }
@@ -305,14 +309,15 @@ static bool hs_parse_size(const char *s, u64 *size)
 	return true;
 }
 
-static int hs_set_mode_by_name(struct hs_dev *dev, const char *value, struct hs_error *err)
+static int hs_set_mode_by_name(struct hs_dev *dev, const char *value, hs_progress_fn *progress, void *arg,
+			       struct hs_error *err)
 {
 	int mode = hs_mode_parse(value);
 
 	if (mode < 0)
 		return hs_set_invalid(err, "mode", value,
 				      "writeback, writethrough, writearound or bypass");
-	return hs_dev_set_mode(dev, (enum hs_mode)mode, err);
+	return hs_dev_set_mode(dev, (enum hs_mode)mode, progress, arg, err);
 }
 
 static int hs_set_seq_cutoff(struct hs_dev *dev, const char *value, struct hs_error *err)
@@ -359,17 +364,20 @@ static const struct {
 	const char *key;
 	int (*set)(struct hs_dev *dev, const char *value, struct hs_error *err);
 } hs_settings[] = {
-	{ "mode", hs_set_mode_by_name },
 	{ "seq_cutoff", hs_set_seq_cutoff },
 	{ "dirty_age", hs_set_dirty_age },
 	{ "dirty_limit", hs_set_dirty_limit },
 	{ "writeback", hs_set_writeback },
 };
 
-int hs_dev_set(struct hs_dev *dev, const char *key, const char *value, struct hs_error *err)
+int hs_dev_set(struct hs_dev *dev, const char *key, const char *value, hs_progress_fn *progress, void *arg,
+	       struct hs_error *err)
 {
 	size_t i;
 
+	/* The one that takes its time. */
+	if (!strcmp(key, "mode"))
+		return hs_set_mode_by_name(dev, value, progress, arg, err);
 	for (i = 0; i < sizeof(hs_settings) / sizeof(hs_settings[0]); i++)
 		if (!strcmp(key, hs_settings[i].key))
 			return hs_settings[i].set(dev, value, err);

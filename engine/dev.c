@@ -81,7 +81,6 @@ static struct hs_dev *hs_dev_new(const struct hs_open_opts *opts)
 	if (!dev)
 		return NULL;
 	hs_exec_init(&dev->run.x);
-	pthread_mutex_init(&dev->streams_lock, NULL);
 	pthread_mutex_init(&dev->control, NULL);
 	dev->log = opts->log;
 	dev->log_arg = opts->log_arg;
@@ -98,7 +97,6 @@ static void hs_dev_free(struct hs_dev *dev)
 		hs_target_close(origin);
 	if (cache)
 		hs_target_close(cache);
-	pthread_mutex_destroy(&dev->streams_lock);
 	pthread_mutex_destroy(&dev->control);
 	free(dev);
 }
@@ -155,7 +153,6 @@ static int hs_dev_void(struct hs_dev *dev, struct hs_sb *sb, const struct hs_cor
 	if (ret)
 		return hs_error_set(err, ret, "%s: cannot empty it: %s", cache->name,
 				    strerror(-ret));
-	hs_abandon_forget(sb->uuid);
 	hs_dev_log(dev, "%s: every clean block was dropped", cache->name);
 	hs_exec_detach(x);
 	ret = hs_load_sb(cache, sb, &bad, err);
@@ -233,7 +230,7 @@ static int hs_dev_start(struct hs_dev *dev, unsigned int threads, struct hs_erro
 		return hs_error_set(err, ret, "cannot start threads: %s", strerror(-ret));
 	/* To write-back takes a superblock; the other way the blocks drain while we serve. */
 	if (hs_core_mode_wanted(dev->run.x.core) == HS_MODE_WRITEBACK)
-		ret = hs_dev_set_mode(dev, HS_MODE_WRITEBACK, err);
+		ret = hs_dev_set_mode(dev, HS_MODE_WRITEBACK, NULL, NULL, err);
 	if (ret)
 		hs_run_stop(&dev->run, false);
 	return ret;

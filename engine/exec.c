@@ -12,7 +12,6 @@ void hs_exec_init(struct hs_exec *x)
 	memset(x, 0, sizeof(*x));
 	hs_pool_init(&x->merges, HS_MERGE_BYTES, HS_SPARE_MERGES);
 	hs_pool_init(&x->blocks, HS_BUFFER_ALIGN, 0);
-	pthread_mutex_init(&x->spare_lock, NULL);
 }
 
 int hs_exec_attach(struct hs_exec *x, const struct hs_sb *sb, const struct hs_core_opts *opts)
@@ -51,7 +50,6 @@ void hs_exec_destroy(struct hs_exec *x)
 		x->spare = call->next;
 		hs_call_free(call);
 	}
-	pthread_mutex_destroy(&x->spare_lock);
 	hs_pool_destroy(&x->blocks);
 	hs_pool_destroy(&x->merges);
 	hs_exec_detach(x);

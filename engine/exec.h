@@ -6,10 +6,9 @@
 #ifndef HS_ENGINE_EXEC_H
 #define HS_ENGINE_EXEC_H
 
-#include <pthread.h>
-
 #include "core/core.h"
 #include "engine/io.h"
+#include "engine/mutex.h"
 #include "engine/pool.h"
 
 #define HS_SPARE_CALLS		256u
@@ -23,7 +22,7 @@ struct hs_exec {
 	u32 block_bytes, csum_bytes;
 	bool abandoned;			/* perform nothing more (HS_CLOSE_CRASH) */
 	struct hs_pool blocks, merges;
-	pthread_mutex_t spare_lock;
+	struct hs_mutex spare_lock;	/* of the two below */
 	struct hs_call *spare;
 	u32 nr_spare;
 };
@@ -42,6 +41,7 @@ static inline bool hs_exec_owns(const struct hs_exec *x, const struct hs_req *re
 
 /* perform.c: performs the I/Os of all requests on the list (hs_req.link), neighbours merged. */
 void hs_perform(struct hs_exec *x, struct hs_list *reqs);
+void hs_perform_one(struct hs_exec *x, struct hs_req *req);	/* of a request that has but one */
 
 /* Runs a request of opening to its end; nothing else may run. Returns its error. */
 int hs_exec_alone(struct hs_exec *x, struct hs_req *req);

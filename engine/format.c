@@ -10,6 +10,7 @@
 #include <unistd.h>
 #include <uuid/uuid.h>
 
+#include "engine/abandon.h"
 #include "engine/load.h"
 
 /* ---- what stands there ----------------------------------------------------------------------- */
@@ -207,11 +208,15 @@ int hs_format_target(struct hs_target *cache, struct hs_sb *sb)
 {
 	struct hs_format_job job;
 	struct hs_exec x;
+	struct hs_sb old = { 0 };
+	unsigned int bad;
 	u8 *buffer = hs_buffer_new(HS_FORMAT_BUFFER);
 	int ret;
 
 	if (!buffer)
 		return -ENOMEM;
+	/* Fails where nothing was, or only part of something. */
+	hs_load_sb(cache, &old, &bad, NULL);
 	uuid_generate(sb->uuid);
 	hs_exec_init(&x);
 	x.target[HS_CACHE] = cache;
@@ -220,6 +225,8 @@ int hs_format_target(struct hs_target *cache, struct hs_sb *sb)
 	ret = hs_format_job(&x, &job);
 	hs_exec_destroy(&x);
 	hs_buffer_free(buffer);
+	if (!ret && !uuid_is_null(old.uuid))
+		hs_abandon_forget(old.uuid);
 	return ret;
 }
 

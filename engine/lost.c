@@ -3,7 +3,10 @@
  * Dirty data that cannot be read any more. The map flags whole blocks; which units of them are lost
  * is found by reading each, so that nothing is given up that can be had.
  */
+#include <stdlib.h>
+
 #include "engine/dev.h"
+#include "engine/load.h"
 #include "engine/ranges.h"
 
 #define HS_LOST_LOOK	64u	/* slots looked at in one critical section */
@@ -97,40 +100,135 @@ int hs_dev_lost(struct hs_dev *dev, int (*fn)(void *arg, u64 offset, u64 count),
 	return ret;
 }
 
-/* One unit: from the origin over the lost data. Whole, for only that heals it. */
-static int hs_forget_unit(struct hs_dev *dev, const struct hs_range *unit, u8 *buffer,
-			  struct hs_error *err)
+/* ---- forget ---------------------------------------------------------------------------------- */
+
+/*
+ * Giving up a unit is a write of it: whole, for only that heals it. What it writes is found once its block is its
+ * own. A caller may have overwritten the unit since it was seen to be lost, and that must stay.
+ */
+struct hs_forget {
+	struct hs_source source;
+	struct hs_dev *dev;
+	struct hs_range unit;	/* bytes */
+	u8 *block;		/* a block buffer */
+	bool bad[1u << (HS_BLOCK_SHIFT_MAX - HS_UNIT_SHIFT)];
+	int error;		/* of the origin */
+};
+
+/* Where the block's current data are, if they are in the cache. No one else can change that now. */
+static bool hs_forget_slot(struct hs_forget *f, u64 block, u32 *slot, struct hs_slot_view *view)
 {
-	struct hs_target *origin = dev->run.x.target[HS_ORIGIN];
-	int ret = origin->ops->pread(origin, buffer, unit->count, unit->offset);
+	struct hs_core *core = f->dev->run.x.core;
+	const struct hs_geometry *geo = hs_core_geometry(core);
+	u32 first = hs_block_set(geo, block) << geo->assoc_shift, end = first + hs_assoc(geo), last;
+	s32 domain = hs_slot_domain(core, first);
+	bool found = false;
+
+	for (; !found && first < end; first = last) {
+		last = (u32)hs_min(first + HS_LOST_LOOK, end);
+		hs_domain_lock(&f->dev->run, domain);
+		for (*slot = first; *slot < last; ++*slot) {
+			hs_slot_look(core, *slot, view);
+			found = view->named && view->block == block;
+			if (found)
+				break;
+		}
+		hs_domain_unlock(&f->dev->run, domain);
+	}
+	return found;
+}
+
+/* The unit as the cache has it, if that can be read. */
+static bool hs_forget_cached(struct hs_forget *f, u8 *to)
+{
+	struct hs_exec *x = &f->dev->run.x;
+	u64 block = f->unit.offset / x->block_bytes;
+	u32 slot, unit = (u32)(f->unit.offset % x->block_bytes) / HS_UNIT_BYTES;
+	struct hs_slot_view view;
+
+	if (!hs_forget_slot(f, block, &slot, &view))
+		return false;
+	hs_slot_verify(x, slot, &view, f->block, f->bad);
+	/* Without checksums the flag is all that is known. */
+	if (f->bad[unit] || (view.lost && !view.crcs))
+		return false;
+	memcpy(to, f->block + (size_t)unit * HS_UNIT_BYTES, f->unit.count);
+	return true;
+}
+
+static int hs_forget_fetch(struct hs_source *source, u8 *to)
+{
+	struct hs_forget *f = container_of(source, struct hs_forget, source);
+	struct hs_target *origin = f->dev->run.x.target[HS_ORIGIN];
+
+	if (hs_forget_cached(f, to))
+		return 0;
+	f->error = origin->ops->pread(origin, to, f->unit.count, f->unit.offset);
+	return f->error;
+}
+
+static int hs_forget_unit(struct hs_forget *f, struct hs_error *err)
+{
+	unsigned long long at = f->unit.offset;
+	int ret;
+
+	f->error = 0;
+	ret = hs_dev_write_from(f->dev, &f->source, (u32)f->unit.count, f->unit.offset);
+	if (f->error)
+		return hs_error_set(err, f->error, "%s: cannot read what stands at %llu: %s",
+				    f->dev->run.x.target[HS_ORIGIN]->name, at, strerror(-f->error));
+	if (ret)
+		return hs_error_set(err, ret, "cannot give up what is lost at %llu: %s", at,
+				    strerror(-ret));
+	return 0;
+}
+
+static int hs_forget_all(struct hs_forget *f, const struct hs_range *range, struct hs_error *err)
+{
+	struct hs_ranges lost = { 0 };
+	int ret = hs_lost_find(f->dev, &lost);
+	size_t i;
 
 	if (ret)
-		return hs_error_set(err, ret, "%s: cannot read what stands at %llu: %s",
-				    origin->name, (unsigned long long)unit->offset, strerror(-ret));
-	ret = hs_dev_pwrite(dev, buffer, unit->count, unit->offset, HS_FUA);
-	if (ret)
-		return hs_error_set(err, ret, "cannot give up what is lost at %llu: %s",
-				    (unsigned long long)unit->offset, strerror(-ret));
-	return 0;
+		hs_error_set(err, ret, "cannot list what is lost: %s", strerror(-ret));
+	for (i = 0; !ret && i < lost.nr; i++) {
+		f->unit = lost.range[i];
+		if (f->unit.offset < range->offset + range->count &&
+		    range->offset < f->unit.offset + f->unit.count)
+			ret = hs_forget_unit(f, err);
+	}
+	hs_ranges_free(&lost);
+	return ret;
+}
+
+/* More than was asked for is never given up, and less cannot be. */
+static bool hs_forget_range_ok(const struct hs_dev *dev, u64 offset, u64 count)
+{
+	return offset <= dev->size && count <= dev->size - offset && !(offset % HS_UNIT_BYTES) &&
+	       (!(count % HS_UNIT_BYTES) || offset + count == dev->size);
 }
 
 int hs_dev_forget(struct hs_dev *dev, u64 offset, u64 count, struct hs_error *err)
 {
-	u8 *buffer = hs_buffer_new(HS_UNIT_BYTES);
-	struct hs_ranges lost = { 0 };
-	size_t i;
-	int ret;
+	const struct hs_range range = { offset, count };
+	struct hs_forget *f;
+	int ret = -ENOMEM;
 
-	ret = buffer ? hs_lost_find(dev, &lost) : -ENOMEM;
-	if (ret)
-		hs_error_set(err, ret, "cannot list what is lost: %s", strerror(-ret));
-	for (i = 0; !ret && i < lost.nr; i++) {
-		const struct hs_range *unit = &lost.range[i];
-
-		if (unit->offset < offset + count && offset < unit->offset + unit->count)
-			ret = hs_forget_unit(dev, unit, buffer, err);
+	if (!hs_forget_range_ok(dev, offset, count))
+		return hs_error_set(err, -EINVAL, "%llu+%llu: what is lost can be forgotten in whole 4 KiB of the "
+				    "device only", (unsigned long long)offset, (unsigned long long)count);
+	f = calloc(1, sizeof(*f));
+	if (f)
+		f->block = hs_buffer_new(dev->run.x.block_bytes);
+	if (f && f->block) {
+		f->source.fetch = hs_forget_fetch;
+		f->dev = dev;
+		ret = hs_forget_all(f, &range, err);
+	} else {
+		hs_error_set(err, ret, "out of memory");
 	}
-	hs_ranges_free(&lost);
-	hs_buffer_free(buffer);
+	if (f)
+		hs_buffer_free(f->block);
+	free(f);
 	return ret;
 }

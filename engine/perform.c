@@ -35,7 +35,7 @@ static bool hs_io_has_data(const struct hs_io *io)
 
 /* ---- one I/O --------------------------------------------------------------------------------- */
 
-static u8 *hs_io_data(struct hs_exec *x, struct hs_req *req, const struct hs_io *io)
+static inline u8 *hs_io_data(struct hs_exec *x, struct hs_req *req, const struct hs_io *io)
 {
 	u8 *base = NULL;
 
@@ -57,7 +57,7 @@ static u8 *hs_io_data(struct hs_exec *x, struct hs_req *req, const struct hs_io 
 	return base ? base + io->buf_off : NULL;
 }
 
-static void hs_io_sum(struct hs_exec *x, const struct hs_io *io, const u8 *data)
+static inline void hs_io_sum(struct hs_exec *x, const struct hs_io *io, const u8 *data)
 {
 	u32 i;
 
@@ -67,7 +67,7 @@ static void hs_io_sum(struct hs_exec *x, const struct hs_io *io, const u8 *data)
 }
 
 /* Before the transfer: where are the data, and for a write, make them final. */
-static bool hs_piece_prepare(struct hs_exec *x, struct hs_piece *p)
+static inline bool hs_piece_prepare(struct hs_exec *x, struct hs_piece *p)
 {
 	struct hs_io *io = p->io;
 
@@ -80,14 +80,16 @@ static bool hs_piece_prepare(struct hs_exec *x, struct hs_piece *p)
 	if (io->op != HS_IO_WRITE)
 		return true;
 	if (io->flags & HS_IO_OVERLAY)
-		hs_call_overlay(x, hs_call_of(p->req));
+		io->error = hs_call_overlay(x, hs_call_of(p->req));
+	if (io->error)
+		return false;
 	if (io->csum)
 		hs_io_sum(x, io, p->data);
 	return true;
 }
 
 /* After a read: what the origin does not have is zeroes up to the end of the unit. */
-static void hs_piece_finish(struct hs_exec *x, struct hs_piece *p)
+static inline void hs_piece_finish(struct hs_exec *x, struct hs_piece *p)
 {
 	struct hs_io *io = p->io;
 
@@ -127,7 +129,7 @@ static int hs_transfer(struct hs_exec *x, const struct hs_io *io, void *data, u6
 	return -EINVAL;
 }
 
-static void hs_piece_perform(struct hs_exec *x, struct hs_piece *p)
+static inline void hs_piece_perform(struct hs_exec *x, struct hs_piece *p)
 {
 	p->io->error = hs_transfer(x, p->io, p->data, hs_io_bytes(p->io));
 }
@@ -249,17 +251,22 @@ static __attribute__((noinline)) void hs_perform_rows(struct hs_exec *x, struct 
 	hs_row_perform(x, row, nr);
 }
 
-void hs_perform(struct hs_exec *x, struct hs_list *reqs)
+void hs_perform_one(struct hs_exec *x, struct hs_req *req)
 {
-	struct hs_req *req = hs_list_entry(reqs->next, struct hs_req, link);
 	struct hs_piece p = { .req = req, .io = req->io };
 
-	if (reqs->next != reqs->prev || req->nr_io != 1) {
-		hs_perform_rows(x, reqs);
-		return;
-	}
 	if (!hs_piece_prepare(x, &p))
 		return;
 	hs_piece_perform(x, &p);
 	hs_piece_finish(x, &p);
+}
+
+void hs_perform(struct hs_exec *x, struct hs_list *reqs)
+{
+	struct hs_req *req = hs_list_entry(reqs->next, struct hs_req, link);
+
+	if (reqs->next == reqs->prev && req->nr_io == 1)
+		hs_perform_one(x, req);
+	else
+		hs_perform_rows(x, reqs);
 }

@@ -21,7 +21,7 @@ void hs_buffer_free(void *buffer)
 
 void hs_pool_init(struct hs_pool *pool, size_t bytes, unsigned int max_spare)
 {
-	pthread_mutex_init(&pool->lock, NULL);
+	memset(&pool->lock, 0, sizeof(pool->lock));
 	pool->spare = NULL;
 	pool->nr_spare = 0;
 	pool->max_spare = max_spare;
@@ -36,20 +36,19 @@ void hs_pool_destroy(struct hs_pool *pool)
 		pool->spare = spare->next;
 		hs_buffer_free(spare);
 	}
-	pthread_mutex_destroy(&pool->lock);
 }
 
 void *hs_pool_get(struct hs_pool *pool)
 {
 	struct hs_spare *spare;
 
-	pthread_mutex_lock(&pool->lock);
+	hs_mutex_lock(&pool->lock);
 	spare = pool->spare;
 	if (spare) {
 		pool->spare = spare->next;
 		pool->nr_spare--;
 	}
-	pthread_mutex_unlock(&pool->lock);
+	hs_mutex_unlock(&pool->lock);
 	return spare ? (void *)spare : hs_buffer_new(pool->bytes);
 }
 
@@ -59,13 +58,13 @@ void hs_pool_put(struct hs_pool *pool, void *buffer)
 
 	if (!spare)
 		return;
-	pthread_mutex_lock(&pool->lock);
+	hs_mutex_lock(&pool->lock);
 	if (pool->nr_spare < pool->max_spare) {
 		spare->next = pool->spare;
 		pool->spare = spare;
 		pool->nr_spare++;
 		spare = NULL;
 	}
-	pthread_mutex_unlock(&pool->lock);
+	hs_mutex_unlock(&pool->lock);
 	hs_buffer_free(spare);
 }

@@ -3,13 +3,14 @@
 #ifndef HS_ENGINE_POOL_H
 #define HS_ENGINE_POOL_H
 
-#include <pthread.h>
 #include <stddef.h>
+
+#include "engine/mutex.h"
 
 #define HS_BUFFER_ALIGN		4096u	/* bytes: what O_DIRECT wants at most */
 
 struct hs_pool {
-	pthread_mutex_t lock;
+	struct hs_mutex lock;
 	struct hs_spare *spare;		/* linked through the buffers themselves */
 	unsigned int nr_spare, max_spare;
 	size_t bytes;

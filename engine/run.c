@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-#define _GNU_SOURCE	/* PTHREAD_MUTEX_ADAPTIVE_NP */
 #include <stdlib.h>
 #include <time.h>
 
@@ -17,27 +16,17 @@ u64 hs_now(void)
 
 static int hs_domains_init(struct hs_run *run)
 {
-	u32 i, nr = run->journal + 1;
-	pthread_mutexattr_t attr;
+	size_t bytes = (run->journal + 1) * sizeof(*run->domains);
 
-	run->domains = aligned_alloc(sizeof(*run->domains), nr * sizeof(*run->domains));
+	run->domains = aligned_alloc(sizeof(*run->domains), bytes);
 	if (!run->domains)
 		return -ENOMEM;
-	pthread_mutexattr_init(&attr);
-	/* Held for a fraction of a microsecond: a short spin beats a sleep. */
-	pthread_mutexattr_settype(&attr, PTHREAD_MUTEX_ADAPTIVE_NP);
-	for (i = 0; i < nr; i++)
-		pthread_mutex_init(&run->domains[i].mutex, &attr);
-	pthread_mutexattr_destroy(&attr);
+	memset(run->domains, 0, bytes);
 	return 0;
 }
 
 static void hs_domains_free(struct hs_run *run)
 {
-	u32 i;
-
-	for (i = 0; i <= run->journal; i++)
-		pthread_mutex_destroy(&run->domains[i].mutex);
 	free(run->domains);
 	run->domains = NULL;
 }
@@ -152,14 +141,19 @@ void hs_hands_init(struct hs_hands *h, struct hs_run *run)
 	hs_mail_init(&h->mail);
 }
 
-void hs_hands_submit(struct hs_hands *h, struct hs_call *call)
+static void hs_hands_take(struct hs_hands *h, struct hs_call *call)
 {
 	call->mail = &h->mail;
 	call->answered = false;
 	call->lent_filled = false;
 	hs_req_init(h->run->x.core, &call->req, call->csum);
-	hs_list_add_tail(&h->step, &call->req.link);
 	h->open++;
+}
+
+void hs_hands_submit(struct hs_hands *h, struct hs_call *call)
+{
+	hs_hands_take(h, call);
+	hs_list_add_tail(&h->step, &call->req.link);
 }
 
 /* The caller gets its answer. */
@@ -238,30 +232,49 @@ static void hs_hands_place(struct hs_hands *h, struct hs_req *req, bool io)
 	hs_list_add_tail(io ? &h->io : &h->step, &req->link);
 }
 
-static void hs_hands_step(struct hs_hands *h)
+static inline enum hs_step_result hs_run_step(struct hs_run *run, struct hs_req *req,
+					      struct hs_out *out)
 {
-	struct hs_run *run = h->run;
-	struct hs_req *req = hs_list_entry(h->step.next, struct hs_req, link);
 	s32 domain = req->domain;
 	enum hs_step_result ret;
-	struct hs_out out;
 
-	hs_list_del(&req->link);
-	hs_out_init(&out);
+	hs_out_init(out);
 	if (domain != HS_DOMAIN_NONE)
 		hs_domain_lock(run, domain);
-	ret = hs_step(run->x.core, req, &out);
+	ret = hs_step(run->x.core, req, out);
 	if (domain != HS_DOMAIN_NONE)
 		hs_domain_unlock(run, domain);
+	return ret;
+}
+
+static inline bool hs_out_empty(const struct hs_out *out)
+{
+	return !out->kick && hs_list_empty(&out->run);
+}
+
+static void hs_hands_stepped(struct hs_hands *h, struct hs_req *req, enum hs_step_result ret,
+			     struct hs_out *out)
+{
 	/* Parked: it may be in another thread's hands by now, or gone. */
 	if (ret == HS_DONE)
 		hs_hands_ended(h, req);
 	else if (ret != HS_WAIT)
 		hs_hands_place(h, req, ret == HS_IO);
-	else if (unlikely(h->helps) && hs_exec_owns(&run->x, req))
+	else if (unlikely(h->helps) && hs_exec_owns(&h->run->x, req))
 		h->helps = false;
-	if (unlikely(out.kick || !hs_list_empty(&out.run)))
-		hs_run_dispatch(run, &out, h);
+	if (unlikely(!hs_out_empty(out)))
+		hs_run_dispatch(h->run, out, h);
+}
+
+static void hs_hands_step(struct hs_hands *h)
+{
+	struct hs_req *req = hs_list_entry(h->step.next, struct hs_req, link);
+	enum hs_step_result ret;
+	struct hs_out out;
+
+	hs_list_del(&req->link);
+	ret = hs_run_step(h->run, req, &out);
+	hs_hands_stepped(h, req, ret, &out);
 }
 
 static void hs_hands_perform(struct hs_hands *h)
@@ -306,6 +319,30 @@ int hs_hands_finish(struct hs_hands *h)
 	hs_hands_pass_on(h, &h->step, false);
 	hs_hands_pass_on(h, &h->io, true);
 	return h->error;
+}
+
+/*
+ * An ordinary hit is a step, an I/O and a step, all in this thread: it comes on no list. Whatever else happens, the
+ * request goes on from there as any other.
+ */
+int hs_hands_read(struct hs_hands *h, struct hs_call *call)
+{
+	struct hs_req *req = &call->req;
+	enum hs_step_result ret;
+	struct hs_out out;
+
+	hs_hands_take(h, call);
+	ret = hs_run_step(h->run, req, &out);
+	if (likely(ret == HS_IO && req->nr_io == 1 && !(req->flags & HS_REQ_ANSWER) && hs_out_empty(&out))) {
+		hs_perform_one(&h->run->x, req);
+		ret = hs_run_step(h->run, req, &out);
+	}
+	if (likely(ret == HS_DONE && !req->error && !(req->flags & HS_REQ_COPYOUT) && hs_out_empty(&out))) {
+		hs_call_put(&h->run->x, call);
+		return 0;
+	}
+	hs_hands_stepped(h, req, ret, &out);
+	return hs_hands_finish(h);
 }
 
 void hs_hands_work(struct hs_hands *h)

@@ -17,10 +17,11 @@
 #include "engine/call.h"
 #include "engine/exec.h"
 #include "engine/mail.h"
+#include "engine/mutex.h"
 #include "engine/worker.h"
 
 struct hs_domain {
-	pthread_mutex_t mutex;
+	struct hs_mutex mutex;
 } __attribute__((aligned(64)));
 
 /* A core being served: what runs its requests. */
@@ -37,12 +38,12 @@ void hs_run_stop(struct hs_run *run, bool crash);
 
 static inline void hs_domain_lock(struct hs_run *run, s32 domain)
 {
-	pthread_mutex_lock(&run->domains[domain].mutex);
+	hs_mutex_lock(&run->domains[domain].mutex);
 }
 
 static inline void hs_domain_unlock(struct hs_run *run, s32 domain)
 {
-	pthread_mutex_unlock(&run->domains[domain].mutex);
+	hs_mutex_unlock(&run->domains[domain].mutex);
 }
 
 /* The requests in the hands of one thread. */
@@ -64,6 +65,7 @@ void hs_hands_init(struct hs_hands *h, struct hs_run *run);
 /* A caller's: op, flags, sector, sectors of call->req and call->data are set. */
 void hs_hands_submit(struct hs_hands *h, struct hs_call *call);
 int hs_hands_finish(struct hs_hands *h);	/* until they ended; returns the first error */
+int hs_hands_read(struct hs_hands *h, struct hs_call *call);	/* both, for a caller's only one */
 void hs_hands_work(struct hs_hands *h);		/* a worker's: until it holds none */
 
 /* Passes on what a step asked for. h: the hands of this thread, or NULL. */

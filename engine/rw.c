@@ -11,6 +11,7 @@ struct hs_todo {
 	u8 op;
 	u32 flags;		/* HS_REQ_* */
 	u8 *data;		/* the caller's, or NULL */
+	struct hs_source *source;	/* of one part's data, or NULL */
 	u64 sector, left;	/* sectors */
 };
 
@@ -27,20 +28,29 @@ static u32 hs_todo_part(const struct hs_core *core, const struct hs_todo *todo)
 	return 0;
 }
 
-static int hs_todo_submit(struct hs_hands *h, struct hs_todo *todo)
+static struct hs_call *hs_todo_call(struct hs_exec *x, const struct hs_todo *todo, u32 sectors)
 {
-	struct hs_exec *x = &h->run->x;
 	struct hs_call *call = hs_call_get(x);
-	u32 sectors;
 
 	if (!call)
-		return -ENOMEM;
-	sectors = hs_todo_part(x->core, todo);
+		return NULL;
 	call->data = todo->data;
+	call->source = todo->source;
 	call->req.op = todo->op;
 	call->req.flags = todo->flags;
 	call->req.sector.nr = todo->sector;
 	call->req.sectors = sectors;
+	return call;
+}
+
+static int hs_todo_submit(struct hs_hands *h, struct hs_todo *todo)
+{
+	struct hs_exec *x = &h->run->x;
+	u32 sectors = hs_todo_part(x->core, todo);
+	struct hs_call *call = hs_todo_call(x, todo, sectors);
+
+	if (!call)
+		return -ENOMEM;
 	hs_hands_submit(h, call);
 	if (todo->data)
 		todo->data += (size_t)sectors << HS_SECTOR_SHIFT;
@@ -94,10 +104,29 @@ static u32 hs_dev_stream(struct hs_dev *dev, u64 sector, u64 sectors)
 
 	if (likely(!cutoff))
 		return 0;
-	pthread_mutex_lock(&dev->streams_lock);
+	hs_mutex_lock(&dev->streams_lock);
 	long_one = hs_streams_note(&dev->streams, sector, sectors, cutoff);
-	pthread_mutex_unlock(&dev->streams_lock);
+	hs_mutex_unlock(&dev->streams_lock);
 	return long_one ? HS_REQ_SEQUENTIAL : 0;
+}
+
+/* Within one block, and likely a hit. */
+static int hs_dev_read_block(struct hs_dev *dev, const struct hs_todo *todo)
+{
+	struct hs_call *call = hs_todo_call(&dev->run.x, todo, (u32)todo->left);
+	struct hs_hands h;
+
+	if (!call)
+		return -ENOMEM;
+	hs_hands_init(&h, &dev->run);
+	return hs_hands_read(&h, call);
+}
+
+static bool hs_todo_in_block(const struct hs_exec *x, const struct hs_todo *todo)
+{
+	u32 sectors = x->block_bytes >> HS_SECTOR_SHIFT;
+
+	return todo->left && todo->left <= sectors - (todo->sector & (sectors - 1));
 }
 
 static int hs_dev_rw(struct hs_dev *dev, u8 op, u8 *data, size_t count, u64 offset, u32 flags)
@@ -113,6 +142,8 @@ static int hs_dev_rw(struct hs_dev *dev, u8 op, u8 *data, size_t count, u64 offs
 	if (!hs_dev_range_ok(dev, count, offset))
 		return -EINVAL;
 	todo.flags |= hs_dev_stream(dev, todo.sector, todo.left);
+	if (op == HS_OP_READ && hs_todo_in_block(&dev->run.x, &todo))
+		return hs_dev_read_block(dev, &todo);
 	return hs_todo_run(dev, todo);
 }
 
@@ -130,6 +161,19 @@ int hs_dev_pwrite(struct hs_dev *dev, const void *buf, size_t count, u64 offset,
 {
 	/* Never written to: struct hs_call has one pointer for both directions. */
 	return hs_dev_rw(dev, HS_OP_WRITE, (u8 *)(uintptr_t)buf, count, offset, flags);
+}
+
+int hs_dev_write_from(struct hs_dev *dev, struct hs_source *source, u32 count, u64 offset)
+{
+	struct hs_todo todo = {
+		.op = HS_OP_WRITE,
+		.flags = HS_REQ_FUA,
+		.source = source,
+		.sector = offset >> HS_SECTOR_SHIFT,
+		.left = count >> HS_SECTOR_SHIFT,
+	};
+
+	return hs_todo_run(dev, todo);
 }
 
 int hs_dev_flush(struct hs_dev *dev)

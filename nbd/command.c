@@ -86,6 +86,11 @@ static void command_stats(struct hs_client *client, struct json_object *request)
 	hs_client_result(client, hs_stats_json(&stats));
 }
 
+static bool progress(void *arg, uint64_t left, uint64_t total)
+{
+	return hs_client_progress(arg, left, total);
+}
+
 static void command_set(struct hs_client *client, struct json_object *request)
 {
 	struct hs_error err = { .msg = "" };
@@ -95,23 +100,18 @@ static void command_set(struct hs_client *client, struct json_object *request)
 
 	if (!value)
 		return;
-	r = hs_dev_set(hs_plugin.dev, key, value, &err);
+	r = hs_dev_set(hs_plugin.dev, key, value, progress, client, &err);
 	if (r)
 		reply_failed(client, &err, r);
 	else
 		reply_done(client);
 }
 
-static bool clean_progress(void *arg, uint64_t left, uint64_t total)
-{
-	return hs_client_progress(arg, left, total);
-}
-
 /* Leaves nothing dirty; false after an error reply that ends with hint. */
 static bool clean_for(struct hs_client *client, const char *hint)
 {
 	struct hs_error err = { .msg = "" };
-	int r = hs_dev_clean(hs_plugin.dev, clean_progress, client, &err);
+	int r = hs_dev_clean(hs_plugin.dev, progress, client, &err);
 
 	if (r == -EINTR)
 		hs_client_error(client, "interrupted: the server stops; dirty blocks are kept");

@@ -24,6 +24,7 @@
 
 #include "command.h"
 #include "drain.h"
+#include "gate.h"
 #include "log.h"
 #include "names.h"
 #include "plugin.h"
@@ -204,8 +205,10 @@ static void drain_finish(void)
 /* Only now may a command ask for a stop: before, nbdkit is not ready to be told. */
 static int threads_start(void)
 {
-	int r = hs_drain_start(hs_server_path(), drain_finish);
+	int r;
 
+	hs_gate_init();
+	r = hs_drain_start(hs_server_path(), drain_finish);
 	if (!r)
 		r = hs_server_start(hs_command_dispatch);
 	if (r)

@@ -20,8 +20,6 @@
 #define PREFERRED_MAX	(64u << 10)
 #define REQUEST_MAX	(32u << 20)
 
-struct hs_gate hs_gate;
-
 void *hs_request_open(int readonly)
 {
 	(void)readonly;

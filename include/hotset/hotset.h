@@ -157,14 +157,20 @@ struct hs_stats {
 void hs_dev_stats(struct hs_dev *dev, struct hs_stats *stats);
 
 /*
- * Writes every dirty block back and returns when none is left (or -EIO when write-back fails, -EINTR
- * when progress returns false). progress may be NULL; it is called about ten times a second.
+ * How far the calls below have come, in dirty blocks, told about ten times a second; NULL where nobody wants to
+ * know. false: the call is to end, with -EINTR.
  */
-int hs_dev_clean(struct hs_dev *dev, bool (*progress)(void *arg, uint64_t left, uint64_t total),
-		 void *arg, struct hs_error *err);
+typedef bool hs_progress_fn(void *arg, uint64_t left, uint64_t total);
 
-/* Switches at once for new writes; returns when the switch is complete and durable. */
-int hs_dev_set_mode(struct hs_dev *dev, enum hs_mode mode, struct hs_error *err);
+/* Writes every dirty block back and returns when none is left, or -EIO when write-back fails. */
+int hs_dev_clean(struct hs_dev *dev, hs_progress_fn *progress, void *arg, struct hs_error *err);
+
+/*
+ * Switches at once for new writes; returns when the switch is complete and durable. When it ends before, the mode
+ * stays in force, and is stored as soon as that can be, but not beyond a close.
+ */
+int hs_dev_set_mode(struct hs_dev *dev, enum hs_mode mode, hs_progress_fn *progress, void *arg,
+		    struct hs_error *err);
 
 /*
  * Settings, by name:
@@ -174,11 +180,15 @@ int hs_dev_set_mode(struct hs_dev *dev, enum hs_mode mode, struct hs_error *err)
  *   dirty_limit=PERCENT  of the slots; write back above it; default 50
  *   writeback=on|off     background write-back; default on
  */
-int hs_dev_set(struct hs_dev *dev, const char *key, const char *value, struct hs_error *err);
+int hs_dev_set(struct hs_dev *dev, const char *key, const char *value, hs_progress_fn *progress, void *arg,
+	       struct hs_error *err);
 
 /* Calls fn for every dirty range that cannot be read any more; bytes. Reads each flagged block. */
 int hs_dev_lost(struct hs_dev *dev, int (*fn)(void *arg, uint64_t offset, uint64_t count), void *arg);
-/* Gives up the lost parts of the range: they read as the origin's content from now on. */
+/*
+ * Gives up the lost parts of the range: they read as the origin's content from now on, or as what a write that
+ * came before made of them. -EINVAL: not whole 4 KiB, or up to the end of the device.
+ */
 int hs_dev_forget(struct hs_dev *dev, uint64_t offset, uint64_t count, struct hs_error *err);
 
 /* Ranges that are held in the cache, for dump and tests: fn gets origin offset, slot, state. */
@@ -223,8 +233,7 @@ int hs_check(const struct hs_check_opts *opts, struct hs_check_result *res, stru
 
 /* Rescues every dirty block onto the origin (recovers first, writes both devices). */
 int hs_writeback(const char *origin, const char *cache,
-		 bool (*progress)(void *arg, uint64_t left, uint64_t total), void *arg,
-		 struct hs_error *err);
+		 hs_progress_fn *progress, void *arg, struct hs_error *err);
 
 /* Lists lost ranges of a cache that nobody serves. */
 int hs_lost(const char *cache, int (*fn)(void *arg, uint64_t offset, uint64_t count), void *arg,

@@ -246,15 +246,15 @@ static void control_one(struct world *w)
 	case 0:
 	case 1:
 		ret = hs_dev_set_mode(w->f.dev, (enum hs_mode)random_below(&w->r, HS_MODE_COUNT),
-				      &err);
+				      NULL, NULL, &err);
 		break;
 	case 2:
 		ret = hs_dev_set(w->f.dev, "writeback", random_below(&w->r, 2) ? "on" : "off",
-				 &err);
+				 NULL, NULL, &err);
 		break;
 	case 3:
 		ret = hs_dev_set(w->f.dev, "seq_cutoff", random_below(&w->r, 2) ? "0" : "64k",
-				 &err);
+				 NULL, NULL, &err);
 		break;
 	case 4:
 		ret = hs_dev_lost(w->f.dev, ignore_lost, w);
@@ -366,8 +366,8 @@ static void world_open(struct world *w)
 		     1 + (unsigned int)random_below(&w->r, 4));
 	if (random_below(&w->r, 2))
 		fixture_jitter(&w->f, 200);
-	hs_dev_set(w->f.dev, "dirty_age", random_below(&w->r, 2) ? "0" : "30", NULL);
-	hs_dev_set(w->f.dev, "dirty_limit", random_below(&w->r, 2) ? "10" : "60", NULL);
+	hs_dev_set(w->f.dev, "dirty_age", random_below(&w->r, 2) ? "0" : "30", NULL, NULL, NULL);
+	hs_dev_set(w->f.dev, "dirty_limit", random_below(&w->r, 2) ? "10" : "60", NULL, NULL, NULL);
 }
 
 static void world_live(struct world *w, enum hs_close_how before, enum hs_close_how how)
@@ -377,7 +377,7 @@ static void world_live(struct world *w, enum hs_close_how before, enum hs_close_
 	if (!w->failed)
 		world_run_threads(w, 100000000 + random_below(&w->r, 200000000));
 	world_must_be_fine(w);
-	hs_dev_set(w->f.dev, "writeback", "on", NULL);
+	hs_dev_set(w->f.dev, "writeback", "on", NULL, NULL, NULL);
 	fixture_close(&w->f, how);
 	if (how != HS_CLOSE_CRASH)
 		model_flushed(&w->m, 0, w->m.sectors);

@@ -1,0 +1,48 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+# Author: hotset authors
+#
+# A switch of the mode that has much to write back to a slow origin does not hold up a stop: it ends with an
+# error that says how far it came, the stored mode is the old one, and what is dirty stays in the cache.
+#
+# Invariants: 20, 33
+# timeout: 120
+# sanitize
+. "${0%/*}/../lib/e2e.sh"
+data=$TMPDIR/data cache=$TMPDIR/cache blocks=400
+truncate -s 24M "$data"
+# No two neighbours, so that each takes a write of its own: four at a time, a minute in all.
+writes=()
+for ((i = 0; i < blocks; i++)); do
+	writes+=("write -P $((1 + i % 250)) $((i * 32))k 4k")
+done
+"$HOTSET" format "$data" "$cache" --size 9M >/dev/null
+serve hot "$data" "$cache"
+"$HOTSET" set hot writeback=off
+io hot "${writes[@]}" flush
+copy_out hot "$TMPDIR/expected"
+stop hot
+
+origin far --filter=delay file "$data" delay-write=600ms
+serve hot "$(uri far)" "$cache"
+start=$(ms)
+"$HOTSET" set hot mode=writethrough >"$TMPDIR/set.out" 2>&1 &
+setter=$!
+wait_for 20 eval '[ "$(stat_of hot mode)" = writethrough ]' || die "the mode is not in force"
+kill -TERM "${pids[hot]}"
+ended hot || die "the stop was not clean: status $?"
+took=$(($(ms) - start))
+[ $took -lt 30000 ] || die "the stop took $took ms"
+! wait $setter || die "the switch is said to be complete"
+grep -q 'interrupted: the mode is in force but not stored, [0-9]* blocks are still dirty' "$TMPDIR/set.out" ||
+	die "set said: $(cat "$TMPDIR/set.out")"
+echo "the stop took $took ms, $(check_of "$cache" dirty) of $blocks blocks are dirty"
+[ "$(check_of "$cache" mode)" = writeback ] || die "the stored mode is $(check_of "$cache" mode)"
+[ "$(check_of "$cache" clean_stop)" = true ] || die "no clean stop"
+[ "$(check_of "$cache" dirty)" -gt 0 ] || die "nothing is dirty: the test is too slow"
+crash far
+serve hot "$data" "$cache"
+copy_out hot "$TMPDIR/copy"
+same "$TMPDIR/copy" "$TMPDIR/expected"
+stop hot --writeback
+same "$data" "$TMPDIR/expected"
