@@ -41,10 +41,11 @@ TESTLIB_SRC	:= $(sort $(wildcard tests/lib/*.c))
 UNIT_SRC	:= $(sort $(wildcard tests/unit/test-*.c))
 TOOL_SRC	:= $(sort $(wildcard tests/tools/*.c))
 BENCH_SRC	:= $(sort $(wildcard bench/*.c))
+SIM_SRC		:= $(sort $(wildcard sim/*.c))
 MAN_SRC		:= $(sort $(wildcard docs/man/*.scd))
 LIB_SRC		:= $(strip $(CORE_SRC) $(ENGINE_SRC))
 CHECKED_SRC	:= $(LIB_SRC) $(CLI_SRC) $(NBD_SRC)
-ALL_SRC		:= $(CHECKED_SRC) $(TESTLIB_SRC) $(UNIT_SRC) $(TOOL_SRC) $(BENCH_SRC)
+ALL_SRC		:= $(CHECKED_SRC) $(TESTLIB_SRC) $(UNIT_SRC) $(TOOL_SRC) $(BENCH_SRC) $(SIM_SRC)
 
 objects		 = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 LIB		:= $(if $(LIB_SRC),$(BUILD)/libhotset.a $(BUILD)/$(SONAME) $(BUILD)/libhotset.so)
@@ -53,6 +54,7 @@ PLUGIN		:= $(if $(NBD_SRC),$(BUILD)/nbdkit-hotset-plugin.so)
 UNIT		:= $(UNIT_SRC:tests/unit/%.c=$(BUILD)/tests/%)
 TOOLS		:= $(TOOL_SRC:tests/tools/%.c=$(BUILD)/tools/%)
 BENCH		:= $(BENCH_SRC:%.c=$(BUILD)/%)
+SIM		:= $(if $(SIM_SRC),$(BUILD)/hotset-sim)
 MAN		:= $(MAN_SRC:docs/man/%.scd=$(BUILD)/man/%)
 
 # ---- flags ---------------------------------------------------------------------------------------
@@ -86,7 +88,7 @@ endif
 # ---- build ---------------------------------------------------------------------------------------
 
 .PHONY: all
-all: $(LIB) $(CLI) $(PLUGIN) $(UNIT) $(TOOLS) $(BENCH) $(MAN) ## Build everything into $(BUILD)
+all: $(LIB) $(CLI) $(PLUGIN) $(UNIT) $(TOOLS) $(BENCH) $(SIM) $(MAN) ## Build everything into $(BUILD)
 
 # Rebuilds what was compiled with other flags.
 $(BUILD)/flags: FORCE
@@ -141,6 +143,15 @@ $(BUILD)/tools/%: $(BUILD)/obj/tests/tools/%.o $(BUILD)/libhotset.a
 $(BUILD)/bench/%: $(BUILD)/obj/bench/%.o $(BUILD)/libhotset.a
 	@mkdir -p $(@D)
 	$(call Q,LD)$(CC) $(HS_LDFLAGS) -o $@ $^ $(APP_LIBS)
+
+# The engine's CRC; the simulator has an end of its own for failed assertions.
+$(BUILD)/obj/sim/crc32c.o: engine/crc32c.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(call Q,CC)$(CC) $(HS_CPPFLAGS) $(HS_CFLAGS) -Dhs_assert_failed=hs_engine_assert_failed -c $< -o $@
+
+$(BUILD)/obj/sim/%.o: PKG_CFLAGS :=
+$(BUILD)/hotset-sim: $(call objects,$(SIM_SRC) $(CORE_SRC)) $(BUILD)/obj/sim/crc32c.o
+	$(call Q,LD)$(CC) $(HS_LDFLAGS) -o $@ $^
 
 $(BUILD)/man/%: docs/man/%.scd
 	@mkdir -p $(@D)
