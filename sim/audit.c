@@ -152,7 +152,7 @@ static void look_unit(const struct look *l, const struct hs_slot_view *view, u64
 	if (named) {
 		look_read(l, HS_CACHE, at, HS_UNIT_SECTORS, data);
 		bad = !unit_matches(l, view, unit, data);
-		if (bad && !view->lost && !sim_disk_is_damaged(&l->w->disk[HS_CACHE], at, HS_UNIT_SECTORS))
+		if (bad && !l->w->damaged)
 			sim_fail(l->w, "%s: slot data of sector %llu do not match their checksum", l->how,
 				 (unsigned long long)first);
 		if ((bad || (view->lost && !view->crcs)) && view->dirty)
@@ -163,7 +163,8 @@ static void look_unit(const struct look *l, const struct hs_slot_view *view, u64
 		look_read(l, HS_ORIGIN, first, sectors, data);
 	for (i = 0; i < sectors; i++) {
 		look_value(l, first + i, data + i * SIM_SECTOR);
-		if (named && !view->dirty && !l->w->rolled_back && l->claims == SIM_FOREVER)
+		if (named && !view->dirty && !l->w->rolled_back && l->claims == SIM_FOREVER &&
+		    !sim_oracle_doubtful(l->w, first + i))
 			look_origin_agrees(l, first + i, data + i * SIM_SECTOR);
 	}
 }
@@ -270,6 +271,8 @@ static void pin_sector(struct sim_world *w, const struct look *l, u32 op, u64 se
 	u8 data[SIM_SECTOR];
 	struct hs_slot_view view;
 
+	if (sim_oracle_doubtful(w, sector))
+		return;
 	if (slot == NO_SLOT) {
 		look_read(l, HS_ORIGIN, sector, 1, data);
 	} else {

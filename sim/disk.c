@@ -22,8 +22,9 @@
  *     cache's metadata: the cache goes out of service; nothing flushed is lost.
  *   - FLUSH fails: of the data it was to make durable each sector may be durable, still be pending, or be lost;
  *     what is lost is read until the next cut, or is gone at once. Later FLUSHes succeed. Allowed on the
- *     origin: writes acknowledged before may be lost, but then a FLUSH says so, once, before one succeeds. On the
- *     cache: it goes out of service, FLUSH fails as long as something acknowledged is not durable elsewhere.
+ *     origin: writes acknowledged before may be lost, but then a FLUSH says so, once, before one succeeds; such a
+ *     sector may show what was lost or what was before it, in turns, until it is written again (nobody can know
+ *     that what the origin still shows is not durable). On the cache: it goes out of service, FLUSH fails as long as something acknowledged is not durable elsewhere.
  *   - A disk is gone: every I/O fails, for a while or for ever.
  *   - The cache disk rots: a bit of a sector flips. It loses a write (acknowledged, never done), or puts it in
  *     another place. In data, allowed: nothing if clean; an error for the 4 KiB unit if dirty. In metadata:
@@ -404,10 +405,13 @@ s32 sim_disk_fault(struct sim_disk *d, enum hs_io_op op, u64 sector, u32 sectors
 	bool hit = now < d->gone_until;
 	u32 i;
 
+	d->for_ever = hit && d->gone_until == ~0ull;
+
 	for (i = 0; i < SIM_ERRORS && !hit; i++) {
 		if (!error_hits(&d->error[i], op, sector, sectors, now))
 			continue;
 		hit = true;
+		d->for_ever = d->error[i].until == ~0ull && d->error[i].times == ~0u;
 		if (d->error[i].times != ~0u && !--d->error[i].times)
 			d->error[i].ops = 0;
 	}
@@ -416,11 +420,6 @@ s32 sim_disk_fault(struct sim_disk *d, enum hs_io_op op, u64 sector, u32 sectors
 	d->errors_seen++;
 	d->last_error = now;
 	return -EIO;
-}
-
-bool sim_disk_suspect(const struct sim_disk *d, u64 since, u64 now)
-{
-	return d->errors_seen && d->last_error >= since && d->last_error <= now;
 }
 
 void sim_disk_heal(struct sim_disk *d, u64 now)

@@ -60,6 +60,7 @@ struct sim_disk {
 	struct sim_error_range error[SIM_ERRORS];
 	u64 gone_until;			/* ns; every I/O fails before */
 	u64 errors_seen;		/* I/Os that failed */
+	bool for_ever;			/* ... the last of them on what will not heal */
 	u64 last_error, last_heal;	/* ns */
 };
 
@@ -103,8 +104,6 @@ bool sim_disk_is_damaged(const struct sim_disk *d, u64 sector, u32 sectors);
 /* Errors. sim_disk_fault: what an I/O that ends now ends with. */
 void sim_disk_fail_range(struct sim_disk *d, u32 ops, u64 first, u64 end, u64 until, u32 times);
 s32 sim_disk_fault(struct sim_disk *d, enum hs_io_op op, u64 sector, u32 sectors, u64 now);
-/* Might an I/O there have failed since `since`? */
-bool sim_disk_suspect(const struct sim_disk *d, u64 since, u64 now);
 void sim_disk_heal(struct sim_disk *d, u64 now);
 
 #endif

@@ -110,7 +110,7 @@ static void rot(struct sim_world *w, bool meta)
 	if (meta)
 		sector = meta_sector(w);
 	w->hit_meta |= meta;
-	w->hit_cache = true;
+	w->hit_cache = w->damaged = true;
 	sim_disk_rot(d, sector, &w->fate);
 	sim_say(w, "%s*** sector %llu of the cache rots", "", sector, 0, 0, 0);
 	sim_count(meta ? SIM_C_F_ROT_META : SIM_C_F_ROT_DATA);
@@ -148,7 +148,7 @@ void sim_fault_write(struct sim_world *w, struct sim_io *io, const struct hs_io 
 		io->astray, 0);
 	w->armed &= ~(lost | astray);
 	w->hit_meta |= meta;
-	w->hit_cache = true;
+	w->hit_cache = w->damaged = true;
 }
 
 /* ---- choosing ---------------------------------------------------------------------------------------------- */
@@ -239,19 +239,28 @@ bool sim_faults_now(const struct sim_world *w)
 
 /* ---- judging ------------------------------------------------------------------------------------------------- */
 
+static u32 slot_at(const struct sim_world *w, u64 sector)
+{
+	return (u32)((sector - data_first(w)) >> (w->plan.geo.block_shift - HS_SECTOR_SHIFT));
+}
+
 void sim_fault_note(struct sim_world *w, const struct hs_io *h)
 {
 	struct sim_failed_io *f = &w->failed_io[w->nr_failed_io++ % SIM_FAILED_IOS];
 
-	*f = (struct sim_failed_io){ ++w->clock, h->sector, h->sectors, h->dev, h->op };
+	*f = (struct sim_failed_io){ ++w->clock, h->sector, SIM_FOREVER, h->sectors, h->dev, h->op };
+	if (w->serving && h->dev == HS_CACHE && h->op != HS_IO_FLUSH && h->sector >= data_first(w)) {
+		struct hs_slot_view view;
+
+		hs_slot_look(w->core, slot_at(w, h->sector), &view);
+		f->block = view.block;
+	}
 	if (h->dev == HS_ORIGIN && (h->op == HS_IO_FLUSH || (h->flags & HS_IO_FUA)))
 		w->flush_failed = w->clock;
-	w->last_fault = w->now;
-}
-
-static u32 slot_at(const struct sim_world *w, u64 sector)
-{
-	return (u32)((sector - data_first(w)) >> (w->plan.geo.block_shift - HS_SECTOR_SHIFT));
+	w->last_error = w->now;
+	if (!w->disk[h->dev].for_ever)
+		w->last_fault = w->now;
+	w->damaged |= h->dev == HS_CACHE && h->op != HS_IO_READ;
 }
 
 /* Does the failed I/O touch what the request asks for? A write may need the rest of its block. */
@@ -267,14 +276,8 @@ static bool failed_touches(struct sim_world *w, const struct sim_failed_io *f, c
 		first = first >> shift << shift;
 		end = hs_round_up(end, 1u << shift);
 	}
-	if (f->dev == HS_CACHE) {
-		struct hs_slot_view view;
-
-		if (f->sector < data_first(w))
-			return false;
-		hs_slot_look(w->core, slot_at(w, f->sector), &view);
-		return view.block >= first >> shift && view.block <= (end - 1) >> shift;
-	}
+	if (f->dev == HS_CACHE)
+		return f->block >= first >> shift && f->block <= (end - 1) >> shift;
 	return f->sector < end && first < f->sector + f->sectors;
 }
 
@@ -288,27 +291,38 @@ static bool failed_since(struct sim_world *w, const struct sim_req *q)
 	return w->nr_failed_io > SIM_FAILED_IOS && w->failed_io[0].clock > q->begin;
 }
 
-/* Is the block in a slot that is damaged, or known to be lost? */
+/* Does one of these units of the slot not match its checksum? Damage goes along when a block is copied. */
+static bool slot_units_bad(struct sim_world *w, u32 slot, const struct hs_slot_view *view, u32 unit, u32 end)
+{
+	u64 first = view->block << (w->plan.geo.block_shift - HS_UNIT_SHIFT);
+	u8 data[HS_UNIT_BYTES];
+
+	for (; unit < end; unit++) {
+		sim_disk_read(&w->disk[HS_CACHE], hs_slot_sector(w->core, slot) + unit * HS_UNIT_SECTORS,
+			      HS_UNIT_SECTORS, data);
+		if (hs_unit_crc(w->core, first + unit, data) != view->crcs[unit])
+			return true;
+	}
+	return false;
+}
+
+/* Is what the request needs in a dirty slot that is damaged? A write may need the whole block. */
 static bool slot_damaged(struct sim_world *w, const struct sim_req *q)
 {
 	const struct hs_geometry *geo = &w->plan.geo;
-	u32 slot, shift = geo->block_shift - HS_SECTOR_SHIFT, block = 1u << shift;
-	u32 from = q->r.sector.nr & (block - 1), n = q->r.sectors;
+	u32 slot, shift = geo->block_shift - HS_SECTOR_SHIFT;
+	u32 from = (u32)q->r.sector.nr & ((1u << shift) - 1), end = from + q->r.sectors;
+	struct hs_slot_view view;
 
-	n = (from + n + HS_UNIT_SECTORS - 1) / HS_UNIT_SECTORS * HS_UNIT_SECTORS;
-	from = from / HS_UNIT_SECTORS * HS_UNIT_SECTORS;
-	n -= from;
-	if (q->r.op != HS_OP_READ) {
-		from = 0;
-		n = block;
-	}
+	if (!w->damaged)
+		return false;
+	from = q->r.op == HS_OP_READ ? from / HS_UNIT_SECTORS : 0;
+	end = q->r.op == HS_OP_READ ? (end + HS_UNIT_SECTORS - 1) / HS_UNIT_SECTORS :
+				      hs_block_units(geo, q->r.sector.nr >> shift);
 	for (slot = 0; slot < geo->nr_slots; slot++) {
-		struct hs_slot_view view;
-
 		hs_slot_look(w->core, slot, &view);
-		if (!view.named || !view.dirty || view.block != q->r.sector.nr >> shift)
-			continue;
-		return sim_disk_is_damaged(&w->disk[HS_CACHE], hs_slot_sector(w->core, slot) + from, n);
+		if (view.named && view.dirty && view.block == q->r.sector.nr >> shift)
+			return view.crcs && slot_units_bad(w, slot, &view, from, end);
 	}
 	return false;
 }
@@ -323,7 +337,7 @@ static bool may_tire(struct sim_world *w, const struct sim_req *q)
 		return false;
 	for (i = 0; i < hs_core_shards(w->core); i++)
 		hs_core_count(w->core, (s32)i, &sum);
-	return sum.lost || w->last_fault + w->plan.tun.slot_wait_ns + 70 * SIM_S > w->now;
+	return sum.lost || w->last_error + w->plan.tun.slot_wait_ns + 70 * SIM_S > w->now;
 }
 
 void sim_fault_judge(struct sim_world *w, const struct sim_req *q)
@@ -333,7 +347,7 @@ void sim_fault_judge(struct sim_world *w, const struct sim_req *q)
 	if (q->r.error != -EIO)
 		sim_fail(w, "%s #%u ended with %d", sim_op_name(q->r.op), q->nr, q->r.error);
 	if (q->r.op == HS_OP_FLUSH)
-		allowed = hs_core_failed(w->core) || w->flush_failed > w->flushed;
+		allowed = hs_core_failed(w->core) || w->flush_failed > q->flushed;
 	else
 		allowed = failed_since(w, q) || slot_damaged(w, q) || may_tire(w, q) ||
 			  (q->r.op != HS_OP_READ && hs_core_failed(w->core));

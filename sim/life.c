@@ -185,7 +185,7 @@ enum opened { OPENED, OPEN_AGAIN, OPEN_GIVE_UP };
 static enum opened open_refused(struct sim_world *w, s32 err, const char *why)
 {
 	sim_say(w, "refused: %s (%llu)", why ? why : "?", (u32)-err, 0, 0, 0);
-	if (err == -EIO && (w->disk[HS_CACHE].last_error >= w->disk[HS_CACHE].last_heal)) {
+	if (w->disk[HS_CACHE].errors_seen && w->disk[HS_CACHE].last_error >= w->disk[HS_CACHE].last_heal) {
 		sim_count(SIM_C_OPEN_IO_ERROR);
 		sim_faults_heal(w);
 		return OPEN_AGAIN;
@@ -438,7 +438,8 @@ static u64 dirty_left(struct sim_world *w)
 
 static bool drained(struct sim_world *w)
 {
-	return !dirty_left(w) || hs_core_failed(w->core);
+	return !dirty_left(w) || hs_core_failed(w->core) ||
+	       (w->now > w->drain_since + 100 * SIM_S && w->last_error > w->drain_since);
 }
 
 /* Writes everything back. False: a cut came, or it cannot be. */
@@ -450,11 +451,12 @@ static bool drain(struct sim_world *w)
 	hs_out_init(&out);
 	hs_core_drain(w->core, true, &out);
 	sim_shell_out(w, &out);
+	w->drain_since = w->now;
 	done = sim_loop(w, drained, PATIENCE, "write-back of everything");
 	hs_out_init(&out);
 	hs_core_drain(w->core, false, &out);
 	sim_shell_out(w, &out);
-	return done && !hs_core_failed(w->core);
+	return done && !dirty_left(w);
 }
 
 /* As a user's, and answered. */
@@ -505,7 +507,7 @@ static s32 stop_clean(struct sim_world *w)
 	/* Nothing touches the origin any more. */
 	if (sim_disk_fault(origin, HS_IO_FLUSH, 0, 0, w->now)) {
 		w->flush_failed = ++w->clock;
-		w->last_fault = w->now;
+		w->last_error = w->now;
 		return -EIO;
 	}
 	sim_disk_flush(origin, origin->writes);
@@ -515,7 +517,7 @@ static s32 stop_clean(struct sim_world *w)
 /* Could a fault have kept it from stopping clean? */
 static void judge_stop(struct sim_world *w, s32 err)
 {
-	if (err != -EIO || !(hs_core_failed(w->core) || w->flush_failed || w->last_fault))
+	if (err != -EIO || !(hs_core_failed(w->core) || w->flush_failed || w->last_error))
 		sim_fail(w, "it cannot be stopped clean: %d", err);
 	sim_count(SIM_C_STOP_FAILED);
 }
@@ -664,7 +666,7 @@ static void last_life(struct sim_world *w)
 	if (open_cache(w, -1) != OPENED && (!give_up(w) || open_cache(w, -1) != OPENED))
 		return;
 	sim_faults_heal(w);
-	w->last_fault = 0;
+	w->last_fault = w->last_error = 0;
 	w->flush_failed = 0;
 	serve_begin(w);
 	w->life_ops = 0;

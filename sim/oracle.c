@@ -98,6 +98,14 @@ static bool replaced_durably(const struct sim_world *w, const struct sim_history
 	return false;
 }
 
+/* As entry_matches, after a cut: what a read saw of a discard need not have been durable. */
+static bool survivor_matches(const struct sim_world *w, struct sim_entry e, u32 value, u64 flushed, u64 claims)
+{
+	if ((e.flags & SIM_E_RESOLVED) && !entry_durable(w, &e, flushed, claims))
+		e.flags &= ~SIM_E_RESOLVED;
+	return entry_matches(&e, value);
+}
+
 bool sim_oracle_survives(const struct sim_world *w, u64 sector, u32 value, u64 claims)
 {
 	const struct sim_history *h = &w->history[sector];
@@ -105,7 +113,7 @@ bool sim_oracle_survives(const struct sim_world *w, u64 sector, u32 value, u64 c
 	u32 i;
 
 	for (i = 0; i < h->nr; i++)
-		if (entry_matches(&h->e[i], value) &&
+		if (survivor_matches(w, h->e[i], value, flushed, claims) &&
 		    (h->nr == 1 || !replaced_durably(w, h, &h->e[i], flushed, claims)))
 			return true;
 	return false;
@@ -256,13 +264,28 @@ static bool replaced(const struct sim_world *w, const struct sim_history *h, con
 	return false;
 }
 
+static bool history_doubtful(const struct sim_history *h)
+{
+	u32 i;
+
+	for (i = 0; i < h->nr; i++)
+		if (h->e[i].flags & SIM_E_DOUBT)
+			return true;
+	return false;
+}
+
+bool sim_oracle_doubtful(const struct sim_world *w, u64 sector)
+{
+	return history_doubtful(&w->history[sector]);
+}
+
 /* The read ended now and has seen e: what had ended before it began is gone. */
 static void reads_settle(struct sim_world *w, struct sim_history *h, struct sim_entry *seen, u32 value,
 			 u64 begin)
 {
 	u32 i;
 
-	if (w->op[seen->op].end > begin || w->rolled_back)
+	if (w->op[seen->op].end > begin || w->rolled_back || history_doubtful(h))
 		return;
 	if (seen->flags & SIM_E_WILD) {
 		seen->flags |= SIM_E_RESOLVED;

@@ -91,6 +91,7 @@ struct sim_req *sim_req_new(struct sim_world *w)
 void sim_req_submit(struct sim_world *w, struct sim_req *q)
 {
 	q->since = w->now;
+	q->flushed = w->flushed;
 	w->in_flight++;
 	hs_req_init(w->core, &q->r, q->csum);
 	sim_say(w, "%s #%llu at %llu + %llu, flags %llx", sim_op_name(q->r.op), q->nr, q->r.sector.nr,

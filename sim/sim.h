@@ -135,7 +135,7 @@ struct sim_req {
 	struct sim_call *call;
 	u32 op;			/* the oracle's, of a write */
 	u32 nr;			/* for the trace */
-	u64 begin;		/* oracle's clock */
+	u64 begin, flushed;	/* oracle's clock, and w->flushed then */
 	u64 since;		/* ns */
 };
 
@@ -186,6 +186,7 @@ struct sim_note {
 /* An I/O that ended with an error. */
 struct sim_failed_io {
 	u64 clock, sector;
+	u64 block;		/* on the cache: whose slot that was */
 	u32 sectors;
 	u8 dev, op;
 };
@@ -245,11 +246,14 @@ struct sim_world {
 	u32 nr_failed_io;
 	u64 flush_failed;		/* clock: the origin's last FLUSH that failed */
 	u32 armed;			/* bits of enum sim_fault: for the next write that fits */
+	bool damaged;			/* some cached data may be bad: silently, or by a failed write or FLUSH */
 	bool hit_cache;			/* silent damage to the cache has begun */
 	bool hit_meta;			/* one on metadata: no more */
 	bool rolled_back;		/* a transaction was lost to it */
 	bool abandoned;			/* recorded that this cache must not be used again */
-	u64 last_fault;			/* ns: faults were active up to then */
+	u64 last_fault;			/* ns: faults that pass were active up to then */
+	u64 last_error;			/* ns: of any I/O */
+	u64 drain_since;		/* ns */
 
 	bool trace;
 	u64 digest;			/* of all that happened */
@@ -343,6 +347,8 @@ void sim_oracle_end(struct sim_world *w, u32 op, bool ok, bool fua);
 void sim_oracle_flushed(struct sim_world *w, u64 begin);
 void sim_oracle_flush_failed(struct sim_world *w);
 void sim_oracle_lost(void *world, u64 sector);
+/* The origin lost something here at a failed FLUSH: until overwritten it may read as that or as before. */
+bool sim_oracle_doubtful(const struct sim_world *w, u64 sector);
 void sim_oracle_read(struct sim_world *w, u64 sector, u32 value, u64 begin, const char *how);
 /* After a cut, with what was claimed up to the clock `claims` (SIM_FOREVER: all). */
 bool sim_oracle_survives(const struct sim_world *w, u64 sector, u32 value, u64 claims);

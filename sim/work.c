@@ -257,7 +257,7 @@ static void beside(struct sim_world *w)
 		some_control(w, &r);
 	if (w->plan.faults && sim_one_in(&r, w->plan.fault_every))
 		sim_fault_inject(w);
-	if (!w->limits->no_audit && sim_one_in(&r, w->plan.audit_every))
+	if (!w->limits->no_audit && !w->abandoned && sim_one_in(&r, w->plan.audit_every))
 		sim_audit(w);
 }
 
