@@ -58,6 +58,7 @@ struct sim_disk {
 	u32 writes;			/* number of the next write */
 	u32 untouched;			/* value of sectors never written */
 	struct sim_error_range error[SIM_ERRORS];
+	u64 doubt_raised, doubt_told;	/* FLUSHes that failed; that a FLUSH has told of */
 	u64 gone_until;			/* ns; every I/O fails before */
 	u64 errors_seen;		/* I/Os that failed */
 	bool for_ever;			/* ... the last of them on what will not heal */

@@ -115,6 +115,8 @@ static void die(struct sim_world *w, bool cut)
 			       SIM_C_CUT_BOTH);
 	w->format = NULL;
 	w->core = NULL;
+	w->disk[0].doubt_told = w->disk[0].doubt_raised;
+	w->disk[1].doubt_told = w->disk[1].doubt_raised;
 	w->stop_at = SIM_FOREVER;
 	w->calm = 0;
 	sim_oracle_restart(w, which < 4);
@@ -426,14 +428,30 @@ static bool serve(struct sim_world *w, enum ending ending)
 
 /* ---- stop --------------------------------------------------------------------------------------------------------- */
 
-static u64 dirty_left(struct sim_world *w)
+static void count_gauges(struct sim_world *w, struct hs_counters *sum)
 {
-	struct hs_counters sum = { 0 };
 	u32 i;
 
+	memset(sum, 0, sizeof(*sum));
 	for (i = 0; i < hs_core_shards(w->core); i++)
-		hs_core_count(w->core, (s32)i, &sum);
+		hs_core_count(w->core, (s32)i, sum);
+}
+
+/* What is lost cannot be written back. */
+static u64 dirty_left(struct sim_world *w)
+{
+	struct hs_counters sum;
+
+	count_gauges(w, &sum);
 	return sum.dirty - sum.lost;
+}
+
+static u64 dirty_at_all(struct sim_world *w)
+{
+	struct hs_counters sum;
+
+	count_gauges(w, &sum);
+	return sum.dirty;
 }
 
 static bool drained(struct sim_world *w)
@@ -533,6 +551,7 @@ static bool stop(struct sim_world *w, bool everything)
 	if (!err)
 		err = flush_now(w);
 	dirty = !err && dirty_left(w);
+	w->nothing_dirty = !dirty_at_all(w);
 	if (!err)
 		err = stop_clean(w);
 	if (err) {
@@ -616,11 +635,11 @@ static void offline_writeback(struct sim_world *w)
 	stop(w, true);
 }
 
-static void between_lives(struct sim_world *w, bool clean, bool nothing_dirty)
+static void between_lives(struct sim_world *w, bool clean)
 {
 	if (sim_one_in(&w->fate, 6))
 		offline_check(w);
-	if (clean && nothing_dirty && sim_one_in(&w->fate, 4))
+	if (clean && w->nothing_dirty && sim_one_in(&w->fate, 4))
 		change_origin(w);
 	else if (sim_one_in(&w->fate, 10))
 		offline_writeback(w);
@@ -654,7 +673,7 @@ static bool life(struct sim_world *w)
 		cut_soon(w, 25, 300);
 		clean = stop(w, everything);
 	}
-	between_lives(w, clean, clean && everything);
+	between_lives(w, clean);
 	return true;
 }
 

@@ -286,6 +286,7 @@ static void io_submit(struct sim_world *w, struct hs_req *req, u32 index)
 	}
 	if (h->op == HS_IO_FLUSH)
 		io->number = w->disk[h->dev].writes;
+	io->doubt = h->op == HS_IO_FLUSH ? w->disk[h->dev].doubt_told : w->disk[h->dev].doubt_raised;
 	sim_say(w, h->dev ? "      origin %s %llu + %llu (request op %llu, io %llu)" :
 			    "      cache %s %llu + %llu (request op %llu, io %llu)",
 		sim_io_name(h->op), h->sector, h->sectors, req->op, io->place);
@@ -354,7 +355,24 @@ void sim_io_move(struct sim_world *w, struct sim_io *io)
 
 /* ---- their ends ---------------------------------------------------------------------------------------- */
 
-static s32 end_flush(struct sim_world *w, u8 dev, u32 mark)
+/*
+ * What a FLUSH ends with. The medium tells of an error once; but two FLUSHes may be under way, of FUA writes
+ * say, and what is lost need not be what the one that was told had asked for. So, as in the engine: a FLUSH
+ * fails if there is any news that no FLUSH has told of, a write with FUA if there is any since it began.
+ */
+static s32 doubt_end(struct sim_disk *d, const struct sim_io *io, s32 err)
+{
+	if (err)
+		d->doubt_raised++;
+	if (io->state == IO_FUA_FLUSH)
+		return d->doubt_raised != io->doubt ? -EIO : 0;
+	if (d->doubt_raised == io->doubt)
+		return 0;
+	d->doubt_told = d->doubt_raised;
+	return -EIO;
+}
+
+static s32 flush_medium(struct sim_world *w, u8 dev, u32 mark)
 {
 	struct sim_disk *d = &w->disk[dev];
 	bool visible;
@@ -441,7 +459,7 @@ void sim_io_end(struct sim_world *w, struct sim_io *io)
 	u32 i;
 
 	if (h->op == HS_IO_FLUSH || io->state == IO_FUA_FLUSH)
-		h->error = end_flush(w, h->dev, io->number);
+		h->error = doubt_end(&w->disk[h->dev], io, flush_medium(w, h->dev, io->number));
 	else if (h->op == HS_IO_READ)
 		h->error = end_read(w, io, h);
 	else

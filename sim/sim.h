@@ -145,6 +145,7 @@ struct sim_io {
 	u32 index;
 	u32 number;		/* of the write on its disk; of a FLUSH: the mark */
 	u32 moved;		/* sectors */
+	u64 doubt;		/* as told, or raised, when it began */
 	u32 place;		/* heap position of nothing: index of itself, when free the next free one */
 	u8 state;
 	bool lost;		/* acknowledged, never done */
@@ -253,6 +254,7 @@ struct sim_world {
 	bool abandoned;			/* recorded that this cache must not be used again */
 	u64 last_fault;			/* ns: faults that pass were active up to then */
 	u64 last_error;			/* ns: of any I/O */
+	bool nothing_dirty;		/* at the last clean stop */
 	u64 drain_since;		/* ns */
 
 	bool trace;
