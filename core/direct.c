@@ -83,19 +83,24 @@ enum hs_clear hs_direct_clear(struct hs_core *core, struct hs_shard *sh, struct 
 	return ret;
 }
 
-/* On a failed cache device names go away only by hs_core_abandon: that has a time limit. */
+/*
+ * On a failed cache device names go away only by hs_core_abandon, and while write-back of these blocks fails they do
+ * not become clean: that has a time limit.
+ */
 static enum hs_step_result hs_direct_park(struct hs_core *core, struct hs_shard *sh, struct hs_req *req,
 					  struct hs_out *out)
 {
+	bool failed = hs_peek(core->failed) && !hs_peek(core->abandoned);
 	u64 now = hs_peek(core->now);
 
-	if (hs_peek(core->failed) && !hs_peek(core->abandoned)) {
+	if (failed)
 		hs_poke(core->want_abandon, 1);
-		if (!req->deadline)
-			req->deadline = now + hs_peek(core->tun.slot_wait_ns);
-		else if (now > req->deadline)
-			return hs_req_end(core, sh, req, -EIO, out);
-	}
+	if (!failed && !(req->flags & HS_P_WB_FAILED))
+		req->deadline = 0;
+	else if (!req->deadline)
+		req->deadline = now + hs_peek(core->tun.slot_wait_ns);
+	else if (now > req->deadline)
+		return hs_req_end(core, sh, req, -EIO, out);
 	return hs_wait(sh, req);
 }
 

@@ -655,6 +655,7 @@ bool hs_any_ready(const struct hs_core *core);
 #define HS_P_WRITING		(1u << 20)	/* counted in the shard's `writing` */
 #define HS_P_COPY		(1u << 21)	/* write-through: the block buffer holds the base of a copy */
 #define HS_P_UNREAD		(1u << 23)	/* part of what is to be copied gave a read error */
+#define HS_P_WB_FAILED		(1u << 24)	/* parked: the write-back that it waits for failed */
 #define HS_P_OWED_ERROR		(1u << 22)	/* FLUSH: tells of an origin FLUSH that failed before */
 
 static inline bool hs_bit(const u64 *map, u32 i)

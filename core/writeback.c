@@ -343,6 +343,21 @@ static void hs_wb_slot_done(struct hs_core *core, struct hs_shard *sh, struct hs
 	hs_slot_change(core, sh, w->set, w->way[i], s);
 }
 
+/* Those who wait for one of these blocks, or for a slot of their set, do so no longer than a set time from now. */
+static void hs_wb_tell(struct hs_shard *sh, const struct hs_wb *w)
+{
+	struct hs_list *l;
+
+	hs_list_for_each(l, &sh->waiters) {
+		struct hs_req *r = hs_list_entry(l, struct hs_req, link);
+
+		if (r->op >= HS_OP_COUNT || r->set != w->set)
+			continue;
+		if (!(r->flags & HS_P_WANT_CLEAN) || (r->first < w->block + w->nr && w->block <= r->last))
+			r->flags |= HS_P_WB_FAILED;
+	}
+}
+
 static enum hs_step_result hs_wb_written(struct hs_core *core, struct hs_wb *w, struct hs_out *out)
 {
 	struct hs_shard *sh = &core->shards[w->shard];
@@ -365,6 +380,7 @@ static enum hs_step_result hs_wb_written(struct hs_core *core, struct hs_wb *w, 
 		io++;
 	}
 	if (failed) {
+		hs_wb_tell(sh, w);
 		hs_wb_backoff(core);
 	} else if (io) {
 		hs_poke(core->wb_failing, 0);
