@@ -395,7 +395,8 @@ static void serve_begin(struct sim_world *w)
 {
 	w->serving = true;
 	w->ticking = true;
-	sim_event_add(w, sim_below(&w->rng, 100) * SIM_MS, SIM_EV_TICK, NULL, 0);
+	/* At once: opening may have taken long, and the core's clock is as old. */
+	sim_shell_tick(w);
 	if (hs_core_mode_wanted(w->core) != hs_core_mode_durable(w->core)) {
 		struct hs_out out;
 

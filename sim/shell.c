@@ -254,6 +254,12 @@ static void count_cache_write(struct sim_world *w, const struct hs_req *req, con
 	}
 }
 
+/* A discard that leaves the range alone would not make it durable either. */
+static bool io_fua_native(const struct sim_world *w, const struct hs_io *h)
+{
+	return (h->flags & HS_IO_FUA) && h->op != HS_IO_DISCARD && w->plan.native_fua[h->dev];
+}
+
 static void count_io(struct sim_world *w, const struct hs_req *req, const struct hs_io *h, const u8 *p)
 {
 	if (h->dev == HS_CACHE && h->op == HS_IO_WRITE)
@@ -263,7 +269,7 @@ static void count_io(struct sim_world *w, const struct hs_req *req, const struct
 	if (h->dev == HS_ORIGIN && h->op == HS_IO_FLUSH)
 		sim_count(SIM_C_ORIGIN_FLUSH);
 	if (h->flags & HS_IO_FUA)
-		sim_count(w->plan.native_fua[h->dev] ? SIM_C_IO_FUA_NATIVE : SIM_C_IO_FUA_FLUSH);
+		sim_count(io_fua_native(w, h) ? SIM_C_IO_FUA_NATIVE : SIM_C_IO_FUA_FLUSH);
 }
 
 static void io_submit(struct sim_world *w, struct hs_req *req, u32 index)
@@ -435,7 +441,7 @@ static s32 end_write(struct sim_world *w, struct sim_io *io, struct hs_io *h)
 	if (err)
 		sim_disk_damaged(d, h->sector, h->sectors);
 	damage_done(w, io, h);
-	if (!err && (h->flags & HS_IO_FUA) && w->plan.native_fua[h->dev])
+	if (!err && io_fua_native(w, h))
 		sim_disk_harden(d, h->sector, h->sectors, io->number);
 	return err;
 }
@@ -443,7 +449,7 @@ static s32 end_write(struct sim_world *w, struct sim_io *io, struct hs_io *h)
 /* True if the I/O goes on: a FUA that takes a FLUSH. */
 static bool io_goes_on(struct sim_world *w, struct sim_io *io, struct hs_io *h)
 {
-	if (h->error || !(h->flags & HS_IO_FUA) || w->plan.native_fua[h->dev] || io->state == IO_FUA_FLUSH)
+	if (h->error || !(h->flags & HS_IO_FUA) || io_fua_native(w, h) || io->state == IO_FUA_FLUSH)
 		return false;
 	io->state = IO_FUA_FLUSH;
 	io->number = w->disk[h->dev].writes;
