@@ -77,12 +77,12 @@ static bool entry_durable(const struct sim_world *w, const struct sim_entry *e, 
 	return op->end < flushed && !(e->flags & SIM_E_EXCUSED);
 }
 
-static bool entry_matches(const struct sim_entry *e, u32 value)
+static bool entry_matches(const struct sim_world *w, const struct sim_entry *e, u32 value)
 {
 	if (e->flags & SIM_E_RESOLVED)
 		return value == e->resolved;
 	if (e->flags & SIM_E_WILD)
-		return value == SIM_ZERO || value <= e->value;
+		return value == SIM_ZERO || value <= w->op[e->op].upto;
 	return value == e->value;
 }
 
@@ -103,7 +103,7 @@ static bool survivor_matches(const struct sim_world *w, struct sim_entry e, u32 
 {
 	if ((e.flags & SIM_E_RESOLVED) && !entry_durable(w, &e, flushed, claims))
 		e.flags &= ~SIM_E_RESOLVED;
-	return entry_matches(&e, value);
+	return entry_matches(w, &e, value);
 }
 
 bool sim_oracle_survives(const struct sim_world *w, u64 sector, u32 value, u64 claims)
@@ -158,7 +158,7 @@ static u32 op_new(struct sim_world *w)
 		if (!w->op)
 			abort();
 	}
-	w->op[w->nr_op] = (struct sim_op){ .begin = ++w->clock, .end = SIM_FOREVER };
+	w->op[w->nr_op] = (struct sim_op){ .begin = ++w->clock, .end = SIM_FOREVER, .upto = SIM_JUNK - 1 };
 	return w->nr_op++;
 }
 
@@ -193,6 +193,7 @@ void sim_oracle_end(struct sim_world *w, u32 op, bool ok, bool fua)
 	w->op[op].end = ++w->clock;
 	w->op[op].ok = ok;
 	w->op[op].hard = ok && fua;
+	w->op[op].upto = w->nr_op;
 }
 
 /* ---- FLUSH --------------------------------------------------------------------------------------------- */
@@ -305,7 +306,7 @@ void sim_oracle_read(struct sim_world *w, u64 sector, u32 value, u64 begin, cons
 	if (h->nr == 1 && !(h->e[0].flags & SIM_E_WILD) && h->e[0].value == value)
 		return;
 	for (i = 0; i < h->nr; i++) {
-		if (!entry_matches(&h->e[i], value) || replaced(w, h, &h->e[i], begin))
+		if (!entry_matches(w, &h->e[i], value) || replaced(w, h, &h->e[i], begin))
 			continue;
 		seen = &h->e[i];
 		matches++;
@@ -344,7 +345,7 @@ void sim_oracle_restart(struct sim_world *w, bool power)
 	/* What was in flight has happened or not; it is over. */
 	for (i = 0; i < w->nr_op; i++)
 		if (w->op[i].end == SIM_FOREVER)
-			w->op[i].end = w->clock;
+			sim_oracle_end(w, i, false, false);
 	for (s = 0; s < w->plan.geo.origin_sectors; s++)
 		if (w->history[s].nr > 1 || w->history[s].e[0].op)
 			history_restart(w, &w->history[s]);
@@ -401,8 +402,7 @@ void sim_oracle_forget(struct sim_world *w, u64 sector)
 
 	h->nr = 1;
 	h->e[0] = (struct sim_entry){ .op = op_new(w), .flags = SIM_E_WILD };
-	h->e[0].value = sim_oracle_value(h->e[0].op);
-	w->op[h->e[0].op].end = ++w->clock;
+	sim_oracle_end(w, h->e[0].op, false, false);
 }
 
 /* ---- complaints ---------------------------------------------------------------------------------------- */

@@ -99,9 +99,10 @@ struct sim_op {
 	u64 begin, end;		/* the oracle's clock; end SIM_FOREVER: in flight */
 	bool ok;		/* acknowledged */
 	bool hard;		/* durable when acknowledged: FUA, or read after a cut */
+	u32 upto;		/* values up to this one were written before it ended */
 };
 
-#define SIM_E_WILD	(1u << 0)	/* zero, or any value up to this one */
+#define SIM_E_WILD	(1u << 0)	/* zero, or any earlier value */
 #define SIM_E_MAYBE	(1u << 1)	/* lived through a restart undecided: replaces nothing */
 #define SIM_E_DOUBT	(1u << 2)	/* the origin lost it at a failed FLUSH */
 #define SIM_E_EXCUSED	(1u << 3)	/* ... and a FLUSH has said so */
