@@ -33,11 +33,29 @@ static u64 seconds_now(void)
 	return (u64)ts.tv_sec;
 }
 
-static void failure_print(u64 seed, const struct sim_result *result)
+void sim_limits_print(const struct sim_limits *limits)
 {
-	printf("FAILED seed %llu, step %llu: %s\n  hotset-sim replay --seed %llu --trace\n",
+	u32 i;
+
+	if (limits->ops != ~0u)
+		printf(" --ops %u", limits->ops);
+	if (limits->lives != ~0u)
+		printf(" --lives %u", limits->lives);
+	if (limits->without)
+		printf(" --without %#x", limits->without);
+	if (limits->no_audit)
+		printf(" --no-audit");
+	for (i = 0; i < limits->nr_skip; i++)
+		printf(" --skip %u-%u", limits->skip[i].first, limits->skip[i].end - 1);
+	putchar('\n');
+}
+
+static void failure_print(const struct sim_job *job, u64 seed, const struct sim_result *result)
+{
+	printf("FAILED seed %llu, step %llu: %s\n  hotset-sim replay --seed %llu --trace",
 	       (unsigned long long)seed, (unsigned long long)result->steps, result->failure,
 	       (unsigned long long)seed);
+	sim_limits_print(&job->limits);
 	fflush(stdout);
 }
 
@@ -50,7 +68,7 @@ int sim_replay(struct sim_job *job)
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	sim_world_run(job->seed, &job->limits, job->trace, false, &result);
 	if (result.failed)
-		failure_print(job->seed, &result);
+		failure_print(job, job->seed, &result);
 	printf("seed %llu: %u requests, %llu steps, digest %016llx, %s\n", (unsigned long long)job->seed,
 	       result.ops, (unsigned long long)result.steps, (unsigned long long)result.digest,
 	       result.failed ? "failed" : "ok");
@@ -116,7 +134,7 @@ static void work(struct run *run, u32 me, u64 first)
 		worker->began = seconds_now();
 		sim_world_run(worker->seed, &run->job->limits, false, worker->failures >= 3, &result);
 		if (result.failed) {
-			failure_print(worker->seed, &result);
+			failure_print(run->job, worker->seed, &result);
 			worker->failures++;
 			if (worker->failures >= 10)
 				break;

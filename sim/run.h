@@ -18,6 +18,7 @@ int sim_run(struct sim_job *job);
 int sim_replay(struct sim_job *job);
 int sim_shrink(struct sim_job *job);
 
+void sim_limits_print(const struct sim_limits *limits);
 /* In a process of its own, so that a crash or an endless loop in the core is a failure like any other. */
 bool sim_world_fails(u64 seed, const struct sim_limits *limits, char failure[512]);
 

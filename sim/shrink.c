@@ -67,23 +67,6 @@ static void shrink_skip(u64 seed, struct sim_limits *limits)
 		}
 }
 
-static void limits_print(const struct sim_limits *limits)
-{
-	u32 i;
-
-	if (limits->ops != ~0u)
-		printf(" --ops %u", limits->ops);
-	if (limits->lives != ~0u)
-		printf(" --lives %u", limits->lives);
-	if (limits->without)
-		printf(" --without %#x", limits->without);
-	if (limits->no_audit)
-		printf(" --no-audit");
-	for (i = 0; i < limits->nr_skip; i++)
-		printf(" --skip %u-%u", limits->skip[i].first, limits->skip[i].end - 1);
-	putchar('\n');
-}
-
 int sim_shrink(struct sim_job *job)
 {
 	struct sim_limits limits = job->limits, smaller;
@@ -109,6 +92,6 @@ int sim_shrink(struct sim_job *job)
 	sim_world_fails(job->seed, &limits, failure);
 	printf("after %u tries: %s\n  hotset-sim replay --seed %llu --trace", tries, failure,
 	       (unsigned long long)job->seed);
-	limits_print(&limits);
+	sim_limits_print(&limits);
 	return 1;
 }
