@@ -37,9 +37,10 @@ static void hs_flush_start(struct hs_core *core, struct hs_req *req, struct hs_o
 		req->target[1] = of->begun;
 	}
 	of->awaited = hs_max(of->awaited, req->target[1]);
-	if (of->owed)
+	if (of->owed || hs_sum_doubts(core) != of->doubts)
 		req->flags |= HS_P_OWED_ERROR;
 	of->owed = false;
+	of->doubts = hs_sum_doubts(core);
 }
 
 static enum hs_step_result hs_flush_done(struct hs_req *req, s32 error)

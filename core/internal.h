@@ -131,6 +131,7 @@ struct hs_shard {
 	u32 dirty_now, lost_now;	/* == n.dirty, n.lost, as words */
 	u64 origin_writes;		/* ended, of any kind (R3) */
 	u64 directs;			/* of them acknowledged direct writes, discards, zeroings (R4) */
+	u64 doubts;			/* of them in flight while an origin FLUSH failed */
 
 	bool wake;			/* something changed that a parked request may wait for */
 	bool no_inplace;		/* the commit machine waits for a write in place */
@@ -209,6 +210,7 @@ struct hs_oflush {
 	bool again;			/* the last failed, or none has been: what it covered is owed still */
 	u64 writes, directs;		/* sums over the shards when the last one began */
 	bool owed;			/* one failed of which no FLUSH has been told */
+	u64 doubts;			/* sum over the shards, of which FLUSHes have been told */
 	u64 awaited;			/* the last that a FLUSH waits for */
 };
 
@@ -232,6 +234,7 @@ struct hs_wb {
 	bool skip[HS_WB_RUN];		/* not to be written: lost, or superseded meanwhile */
 	u32 nr, set, shard, visited, scanned;
 	bool again;			/* the second read */
+	u32 failures;			/* core->oflush_failures when the write began */
 	u64 block;
 	u8 *buf;
 	u32 *csum;
@@ -309,6 +312,7 @@ struct hs_core {
 	u32 drain, drain_mode;
 	u32 failed, abandoned, stopping;
 	u32 ov;				/* HS_OV_* */
+	u32 oflush_failures;		/* what was in flight then may be lost */
 	u32 held_gen;			/* bumped when ov's verdict changes */
 	u32 age_gen;
 	u32 tick_gen;			/* counts ticks */
@@ -643,6 +647,7 @@ u64 hs_sum_dirty(const struct hs_core *core);
 u64 hs_sum_lost(const struct hs_core *core);
 u64 hs_sum_origin_writes(const struct hs_core *core);
 u64 hs_sum_directs(const struct hs_core *core);
+u64 hs_sum_doubts(const struct hs_core *core);
 u64 hs_sum_hold(const struct hs_core *core, u32 phase);
 bool hs_any_ready(const struct hs_core *core);
 

@@ -60,6 +60,7 @@ HS_SUM(dirty, dirty_now)
 HS_SUM(lost, lost_now)
 HS_SUM(origin_writes, origin_writes)
 HS_SUM(directs, directs)
+HS_SUM(doubts, doubts)
 #undef HS_SUM
 
 u64 hs_sum_hold(const struct hs_core *core, u32 phase)

@@ -106,7 +106,9 @@ enum hs_step_result hs_oflush_step(struct hs_core *core, struct hs_req *req, str
 	failed = hs_io_error(req);
 	if (failed) {
 		of->failed_at = of->begun;
-		of->owed |= of->covers && of->awaited < of->begun;
+		/* Not only what it covered: a write acknowledged since it began may be lost too. */
+		of->owed |= (of->covers || hs_sum_directs(core) != of->directs) && of->awaited < of->begun;
+		hs_poke(core->oflush_failures, core->oflush_failures + 1);
 		of->again = true;
 		core->journal.n.origin_errors++;
 	}

@@ -287,6 +287,7 @@ static enum hs_step_result hs_wb_write(struct hs_core *core, struct hs_wb *w)
 			     hs_wb_sectors(core, w->block + i, n), HS_BUF_MEM, 0);
 		w->io[w->req.nr_io - 1].mem = w->buf + ((size_t)i << core->geo.block_shift);
 	}
+	w->failures = hs_peek(core->oflush_failures);
 	w->req.state = B_WRITE;
 	if (!w->req.nr_io)
 		return HS_AGAIN;
@@ -361,6 +362,8 @@ static void hs_wb_tell(struct hs_shard *sh, const struct hs_wb *w)
 static enum hs_step_result hs_wb_written(struct hs_core *core, struct hs_wb *w, struct hs_out *out)
 {
 	struct hs_shard *sh = &core->shards[w->shard];
+	/* An origin FLUSH failed meanwhile, and may have lost what we wrote: it stays dirty. */
+	bool doubtful = hs_peek(core->oflush_failures) != w->failures;
 	u32 i, n, k, io = 0;
 	bool failed = false;
 
@@ -376,7 +379,7 @@ static enum hs_step_result hs_wb_written(struct hs_core *core, struct hs_wb *w, 
 		failed |= w->io[io].error;
 		sh->n.write_back_errors += !!w->io[io].error;
 		for (k = i; k < i + n; k++)
-			hs_wb_slot_done(core, sh, w, k, !w->io[io].error);
+			hs_wb_slot_done(core, sh, w, k, !w->io[io].error && !doubtful);
 		io++;
 	}
 	if (failed) {
