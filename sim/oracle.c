@@ -221,17 +221,20 @@ void sim_oracle_lost(void *world, u64 sector)
 	for (i = 0; i < h->nr; i++) {
 		h->e[i].gone = 0;
 		if (!entry_durable(w, &h->e[i], w->flushed, SIM_FOREVER))
-			h->e[i].flags |= SIM_E_DOUBT;
+			h->e[i].flags = (h->e[i].flags & ~SIM_E_RESOLVED) | SIM_E_DOUBT;
 		else
 			h->e[i].flags |= SIM_E_DURABLE;
 	}
 	sim_count(SIM_C_F_ORIGIN_LOST);
 }
 
-/* A FLUSH has said that something was lost: from now on nobody claims what the origin had lost by then. */
-void sim_oracle_flush_failed(struct sim_world *w)
+/*
+ * A FLUSH has said that something was lost: from now on nobody claims what the origin had lost by then. One that
+ * ran beside it may have succeeded and ended first.
+ */
+void sim_oracle_flush_failed(struct sim_world *w, u64 begin)
 {
-	u64 s;
+	u64 s, flushed = flushed_by(w, begin);
 	u32 i;
 
 	w->clock++;
@@ -240,7 +243,7 @@ void sim_oracle_flush_failed(struct sim_world *w)
 
 		for (i = 0; i < h->nr; i++)
 			if ((h->e[i].flags & SIM_E_DOUBT) &&
-			    !entry_durable(w, &h->e[i], w->flushed, SIM_FOREVER))
+			    !entry_durable(w, &h->e[i], flushed, begin))
 				h->e[i].flags |= SIM_E_EXCUSED;
 	}
 }
@@ -393,7 +396,8 @@ void sim_oracle_roll_back(struct sim_world *w, u64 claims)
 	}
 	w->flushed = flushed;
 	w->nr_flush_ok = 0;
-	w->rolled_back = true;
+	/* Slots that it had freed may have been used again. */
+	w->rolled_back = w->damaged = true;
 }
 
 void sim_oracle_forget(struct sim_world *w, u64 sector)

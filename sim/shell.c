@@ -441,6 +441,11 @@ static s32 end_write(struct sim_world *w, struct sim_io *io, struct hs_io *h)
 	if (err)
 		sim_disk_damaged(d, h->sector, h->sectors);
 	damage_done(w, io, h);
+	/* It is durable even if a FLUSH that failed meanwhile has lost what the cache held of it. */
+	if (!err && io_fua_native(w, h) && d->doubt_raised != io->doubt) {
+		io->moved = 0;
+		io_move_part(w, io, h->sectors);
+	}
 	if (!err && io_fua_native(w, h))
 		sim_disk_harden(d, h->sector, h->sectors, io->number);
 	return err;

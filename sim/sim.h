@@ -348,7 +348,7 @@ u32 sim_oracle_begin(struct sim_world *w, u64 sector, u32 sectors, bool zero, bo
 u32 sim_oracle_value(u32 op);
 void sim_oracle_end(struct sim_world *w, u32 op, bool ok, bool fua);
 void sim_oracle_flushed(struct sim_world *w, u64 begin);
-void sim_oracle_flush_failed(struct sim_world *w);
+void sim_oracle_flush_failed(struct sim_world *w, u64 begin);
 void sim_oracle_lost(void *world, u64 sector);
 /* The origin lost something here at a failed FLUSH: until overwritten it may read as that or as before. */
 bool sim_oracle_doubtful(const struct sim_world *w, u64 sector);

@@ -345,9 +345,12 @@ void sim_req_ended(struct sim_world *w, struct sim_req *q)
 	if (q->r.op == HS_OP_FLUSH && !q->r.error)
 		sim_oracle_flushed(w, q->begin);
 	else if (q->r.op == HS_OP_FLUSH)
-		sim_oracle_flush_failed(w);
+		sim_oracle_flush_failed(w, q->begin);
 	else if (op_writes(q->r.op))
 		sim_oracle_end(w, q->op, !q->r.error, q->r.flags & HS_REQ_FUA);
+	/* It may be lost with what a FLUSH lost meanwhile: one that begins from now on may say so. */
+	if (op_writes(q->r.op) && w->flush_failed > q->begin)
+		w->flush_failed = w->clock;
 	if (!call)
 		return;
 	if (q->r.op == HS_OP_ZERO && q->r.error == -EAGAIN)
