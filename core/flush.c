@@ -21,6 +21,7 @@ static void hs_flush_start(struct hs_core *core, struct hs_req *req, struct hs_o
 {
 	struct hs_journal *j = &core->journal;
 	struct hs_oflush *of = &core->oflush;
+	u64 doubts = hs_sum_doubts(core);
 
 	req->target[0] = 0;
 	req->target[1] = 0;
@@ -37,10 +38,10 @@ static void hs_flush_start(struct hs_core *core, struct hs_req *req, struct hs_o
 		req->target[1] = of->begun;
 	}
 	of->awaited = hs_max(of->awaited, req->target[1]);
-	if (of->owed || hs_sum_doubts(core) != of->doubts)
+	if (of->owed || doubts != of->doubts)
 		req->flags |= HS_P_OWED_ERROR;
 	of->owed = false;
-	of->doubts = hs_sum_doubts(core);
+	of->doubts = doubts;
 }
 
 static enum hs_step_result hs_flush_done(struct hs_req *req, s32 error)

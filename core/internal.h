@@ -61,6 +61,7 @@ enum hs_cur {
 #define HS_S_PHASE		0x0200u
 #define HS_S_AGE_SHIFT		10
 #define HS_S_AGE		0x0c00u	/* dirty generation, modulo 4 */
+#define HS_S_STALE		0x1000u	/* retired while dirty: what it holds need not be on the origin */
 
 static inline enum hs_cur hs_cur(u16 s)
 {
@@ -128,6 +129,7 @@ struct hs_shard {
 	u32 parked;			/* requests on waiters */
 	u32 unnamed;			/* acknowledged dirty slots that no durable map names */
 	u32 hold[2];			/* slots on hold, by phase */
+	u32 stale;			/* retired while dirty, and the durable map names them dirty still */
 	u32 dirty_now, lost_now;	/* == n.dirty, n.lost, as words */
 	u64 origin_writes;		/* ended, of any kind (R3) */
 	u64 directs;			/* of them acknowledged direct writes, discards, zeroings (R4) */
@@ -645,6 +647,7 @@ void hs_run(struct hs_req *req, u8 state, s32 domain, struct hs_out *out);
 u64 hs_sum_unnamed(const struct hs_core *core);
 u64 hs_sum_dirty(const struct hs_core *core);
 u64 hs_sum_lost(const struct hs_core *core);
+u64 hs_sum_stale(const struct hs_core *core);
 u64 hs_sum_origin_writes(const struct hs_core *core);
 u64 hs_sum_directs(const struct hs_core *core);
 u64 hs_sum_doubts(const struct hs_core *core);

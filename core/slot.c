@@ -32,6 +32,12 @@ static bool hs_slot_unnamed(u16 s)
 	return hs_cur_dirty(hs_cur(s)) && hs_dur(s) == HS_D_NONE;
 }
 
+/* The durable map holds flushed data that are nowhere else, though they have been overwritten since. */
+static bool hs_slot_stale(u16 s)
+{
+	return (s & HS_S_STALE) && hs_dur(s) >= HS_D_DIRTY;
+}
+
 static void hs_slot_gauges(struct hs_shard *sh, struct hs_set *set, u16 s, int sign)
 {
 	enum hs_cur cur = hs_cur(s);
@@ -43,6 +49,8 @@ static void hs_slot_gauges(struct hs_shard *sh, struct hs_set *set, u16 s, int s
 	if (cur == HS_RETIRED) {
 		sh->n.retired += (u64)(s64)sign;
 		set->nretired = (u16)(set->nretired + sign);
+		if (hs_slot_stale(s))
+			hs_poke(sh->stale, sh->stale + (u32)sign);
 	}
 	if (hs_cur_named(cur))
 		sh->n.used += (u64)(s64)sign;
@@ -147,6 +155,8 @@ void hs_slot_taken(struct hs_core *core, struct hs_shard *sh, u32 set, u16 way, 
 
 	if (hs_slot_unnamed(from) != hs_slot_unnamed(to))
 		hs_poke(sh->unnamed, sh->unnamed + (hs_slot_unnamed(to) ? 1 : ~0u));
+	if (hs_slot_stale(from) && !hs_slot_stale(to))
+		hs_poke(sh->stale, sh->stale - 1);
 	hs_state(core, st)[way] = to;
 	sh->wake = true;
 	if (hs_cur(to) != HS_RETIRED || dur != HS_D_NONE)
@@ -159,6 +169,8 @@ void hs_slot_retire(struct hs_core *core, struct hs_shard *sh, u32 set, u16 way)
 {
 	u16 s = hs_state(core, hs_set_at(core, set))[way];
 
+	if (hs_cur_dirty(hs_cur(s)))
+		s |= HS_S_STALE;
 	s = hs_with_cur((u16)(s & ~(HS_S_HOLD | HS_S_LOST)), HS_RETIRED);
 	hs_slot_change(core, sh, set, way, s);
 }
@@ -236,11 +248,13 @@ static void hs_slot_supersede(struct hs_core *core, struct hs_shard *sh, u32 set
 {
 	struct hs_set *st = hs_set_at(core, set);
 	u16 *state = hs_state(core, st);
-	u16 was = state[old], retired = hs_with_cur(was, HS_RETIRED);
+	u16 was = state[old], retired = hs_with_cur(was | HS_S_STALE, HS_RETIRED);
 
 	core->policy->replace(core, st, old, way);
 	sh->n.retired++;
 	st->nretired++;
+	if (hs_slot_stale(retired))
+		hs_poke(sh->stale, sh->stale + 1);
 	if (!hs_slot_unnamed(was))
 		hs_poke(sh->unnamed, sh->unnamed + 1);
 	sh->wake |= hs_slot_awaited(was, retired);
