@@ -24,7 +24,8 @@
  *     what is lost is read until the next cut, or is gone at once. Later FLUSHes succeed. Allowed on the
  *     origin: writes acknowledged before may be lost, but then a FLUSH says so, once, before one succeeds; such a
  *     sector may show what was lost or what was before it, in turns, until it is written again (nobody can know
- *     that what the origin still shows is not durable). On the cache: it goes out of service, FLUSH fails as long as something acknowledged is not durable elsewhere.
+ *     that what the origin still shows is not durable). On the cache (where what is lost is read no longer than
+ *     until the process ends): it goes out of service, FLUSH fails as long as something acknowledged is not durable elsewhere.
  *   - A disk is gone: every I/O fails, for a while or for ever.
  *   - The cache disk rots: a bit of a sector flips. It loses a write (acknowledged, never done), or puts it in
  *     another place. In data, allowed: nothing if clean; an error for the 4 KiB unit if dirty. In metadata:
@@ -33,7 +34,8 @@
  *     it changed may then read as before or after it, and what stood in slots that it freed may be lost. At most one hit on metadata a world: two can hit both copies.
  *   - The origin is changed while the cache is stopped clean: opening must notice.
  *
- * Left out: silent damage on the origin (nobody can notice it: it has no checksums); silent damage to a cache
+ * Left out: a cache disk that shows a new process what it lost at a failed FLUSH of an earlier one, takes its FLUSH,
+ * and loses it all the same; silent damage on the origin (nobody can notice it: it has no checksums); silent damage to a cache
  * without checksums, and data that vanish from one at a failed FLUSH before any cut; two hits on metadata; I/O
  * that never ends; memory errors.
  */
@@ -280,6 +282,26 @@ void sim_disk_flush_failed(struct sim_disk *d, u32 mark, struct sim_rng *r, bool
 			break;
 		default:
 			break;
+		}
+	}
+	list_tidy(d);
+}
+
+void sim_disk_settle(struct sim_disk *d, struct sim_rng *r)
+{
+	bool again = sim_one_in(r, 2);
+	u32 i;
+
+	for (i = 0; i < d->nr_list; i++) {
+		struct sim_version **link = &d->sector[d->list[i]].newest;
+
+		while (*link) {
+			if ((*link)->doomed && !again) {
+				version_lose(d, d->list[i], link, false);
+				continue;
+			}
+			(*link)->doomed = false;
+			link = &(*link)->older;
 		}
 	}
 	list_tidy(d);

@@ -91,6 +91,9 @@ void sim_disk_harden(struct sim_disk *d, u64 sector, u32 sectors, u32 number);
 void sim_disk_flush_failed(struct sim_disk *d, u32 mark, struct sim_rng *r, bool visible,
 			   void (*lost)(void *arg, u64 sector), void *arg);
 
+/* The process that was told of it has ended: what is lost and still read is forgotten, or tried again. */
+void sim_disk_settle(struct sim_disk *d, struct sim_rng *r);
+
 void sim_cut_draw(struct sim_cut *cut, const struct sim_disk *d, struct sim_rng *r);
 /* What the sector would hold after that cut; NULL: never written. */
 const struct sim_version *sim_disk_after(const struct sim_disk *d, u64 sector, const struct sim_cut *cut);

@@ -107,6 +107,7 @@ static void die(struct sim_world *w, bool cut)
 	w->ticking = false;
 	sim_say(w, "%s=== the process ends", "", 0, 0, 0, 0);
 	sim_shell_kill(w);
+	sim_disk_settle(&w->disk[HS_CACHE], &w->fate);
 	if (which != 4 && which != 6)
 		cut_disk(w, HS_CACHE);
 	if (which != 5 && which != 6)
@@ -570,6 +571,7 @@ static bool stop(struct sim_world *w, bool everything)
 	w->core = NULL;
 	w->stop_at = SIM_FOREVER;
 	sim_shell_init(w);
+	sim_disk_settle(&w->disk[HS_CACHE], &w->fate);
 	sim_oracle_restart(w, false);
 	return true;
 }
