@@ -129,8 +129,8 @@ struct hs_shard {
 	u32 parked;			/* requests on waiters */
 	u32 unnamed;			/* acknowledged dirty slots that no durable map names */
 	u32 hold[2];			/* slots on hold, by phase */
-	u32 stale;			/* retired while dirty, and the durable map names them dirty still */
-	u32 dirty_now, lost_now;	/* == n.dirty, n.lost, as words */
+	u32 sole;			/* slots that hold, by the durable map, what may be nowhere else */
+	u32 dirty_now;			/* == n.dirty, as a word */
 	u64 origin_writes;		/* ended, of any kind (R3) */
 	u64 directs;			/* of them acknowledged direct writes, discards, zeroings (R4) */
 	u64 doubts;			/* of them in flight while an origin FLUSH failed */
@@ -646,8 +646,7 @@ void hs_run(struct hs_req *req, u8 state, s32 domain, struct hs_out *out);
 /* Sums of words peeked from all shards. */
 u64 hs_sum_unnamed(const struct hs_core *core);
 u64 hs_sum_dirty(const struct hs_core *core);
-u64 hs_sum_lost(const struct hs_core *core);
-u64 hs_sum_stale(const struct hs_core *core);
+u64 hs_sum_sole(const struct hs_core *core);
 u64 hs_sum_origin_writes(const struct hs_core *core);
 u64 hs_sum_directs(const struct hs_core *core);
 u64 hs_sum_doubts(const struct hs_core *core);

@@ -57,8 +57,7 @@ u64 hs_sum_##name(const struct hs_core *core) \
 }
 HS_SUM(unnamed, unnamed)
 HS_SUM(dirty, dirty_now)
-HS_SUM(lost, lost_now)
-HS_SUM(stale, stale)
+HS_SUM(sole, sole)
 HS_SUM(origin_writes, origin_writes)
 HS_SUM(directs, directs)
 HS_SUM(doubts, doubts)

@@ -32,10 +32,12 @@ static bool hs_slot_unnamed(u16 s)
 	return hs_cur_dirty(hs_cur(s)) && hs_dur(s) == HS_D_NONE;
 }
 
-/* The durable map holds flushed data that are nowhere else, though they have been overwritten since. */
-static bool hs_slot_stale(u16 s)
+/* The durable map may hold flushed data here that are nowhere else, though they may have been overwritten since. */
+static bool hs_slot_sole(u16 s)
 {
-	return (s & HS_S_STALE) && hs_dur(s) >= HS_D_DIRTY;
+	if (hs_dur(s) == HS_D_NONE)
+		return false;
+	return hs_cur_dirty(hs_cur(s)) ? !(s & HS_S_LOST) : s & HS_S_STALE;
 }
 
 static void hs_slot_gauges(struct hs_shard *sh, struct hs_set *set, u16 s, int sign)
@@ -49,8 +51,6 @@ static void hs_slot_gauges(struct hs_shard *sh, struct hs_set *set, u16 s, int s
 	if (cur == HS_RETIRED) {
 		sh->n.retired += (u64)(s64)sign;
 		set->nretired = (u16)(set->nretired + sign);
-		if (hs_slot_stale(s))
-			hs_poke(sh->stale, sh->stale + (u32)sign);
 	}
 	if (hs_cur_named(cur))
 		sh->n.used += (u64)(s64)sign;
@@ -59,11 +59,11 @@ static void hs_slot_gauges(struct hs_shard *sh, struct hs_set *set, u16 s, int s
 		hs_poke(sh->dirty_now, sh->dirty_now + (u32)sign);
 		if (cur != HS_WRITTEN)
 			set->ndirty = (u16)(set->ndirty + sign);
-		if (s & HS_S_LOST) {
+		if (s & HS_S_LOST)
 			sh->n.lost += (u64)(s64)sign;
-			hs_poke(sh->lost_now, sh->lost_now + (u32)sign);
-		}
 	}
+	if (hs_slot_sole(s))
+		hs_poke(sh->sole, sh->sole + (u32)sign);
 	if (hs_slot_unnamed(s))
 		hs_poke(sh->unnamed, sh->unnamed + (u32)sign);
 	if (s & HS_S_HOLD)
@@ -155,8 +155,8 @@ void hs_slot_taken(struct hs_core *core, struct hs_shard *sh, u32 set, u16 way, 
 
 	if (hs_slot_unnamed(from) != hs_slot_unnamed(to))
 		hs_poke(sh->unnamed, sh->unnamed + (hs_slot_unnamed(to) ? 1 : ~0u));
-	if (hs_slot_stale(from) && !hs_slot_stale(to))
-		hs_poke(sh->stale, sh->stale - 1);
+	if (hs_slot_sole(from) != hs_slot_sole(to))
+		hs_poke(sh->sole, sh->sole + (hs_slot_sole(to) ? 1 : ~0u));
 	hs_state(core, st)[way] = to;
 	sh->wake = true;
 	if (hs_cur(to) != HS_RETIRED || dur != HS_D_NONE)
@@ -169,7 +169,7 @@ void hs_slot_retire(struct hs_core *core, struct hs_shard *sh, u32 set, u16 way)
 {
 	u16 s = hs_state(core, hs_set_at(core, set))[way];
 
-	if (hs_cur_dirty(hs_cur(s)))
+	if (hs_cur_dirty(hs_cur(s)) && !(s & HS_S_LOST))
 		s |= HS_S_STALE;
 	s = hs_with_cur((u16)(s & ~(HS_S_HOLD | HS_S_LOST)), HS_RETIRED);
 	hs_slot_change(core, sh, set, way, s);
@@ -243,7 +243,7 @@ static u16 hs_arrive_state(struct hs_core *core, u16 s, u16 old, enum hs_cur as,
 	return (u16)(s | (hs_peek(core->age_gen) << HS_S_AGE_SHIFT & HS_S_AGE));
 }
 
-/* A dirty slot takes the place of another: one more is retired, as many are used and dirty as before. */
+/* A dirty slot takes the place of another: one more is retired, as many are used, dirty and sole as before. */
 static void hs_slot_supersede(struct hs_core *core, struct hs_shard *sh, u32 set, u16 way, u16 to, u16 old)
 {
 	struct hs_set *st = hs_set_at(core, set);
@@ -253,8 +253,6 @@ static void hs_slot_supersede(struct hs_core *core, struct hs_shard *sh, u32 set
 	core->policy->replace(core, st, old, way);
 	sh->n.retired++;
 	st->nretired++;
-	if (hs_slot_stale(retired))
-		hs_poke(sh->stale, sh->stale + 1);
 	if (!hs_slot_unnamed(was))
 		hs_poke(sh->unnamed, sh->unnamed + 1);
 	sh->wake |= hs_slot_awaited(was, retired);

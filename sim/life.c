@@ -191,6 +191,7 @@ static enum opened open_refused(struct sim_world *w, s32 err, const char *why)
 	if (w->disk[HS_CACHE].errors_seen && w->disk[HS_CACHE].last_error >= w->disk[HS_CACHE].last_heal) {
 		sim_count(SIM_C_OPEN_IO_ERROR);
 		sim_faults_heal(w);
+		sim_disk_settle(&w->disk[HS_CACHE], &w->fate);
 		return OPEN_AGAIN;
 	}
 	if (!w->hit_meta)
