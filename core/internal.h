@@ -204,16 +204,14 @@ struct hs_commit {
 struct hs_oflush {
 	struct hs_req req;
 	u64 begun, done;		/* counts; done moves on failure too */
-	u64 failed_at;			/* the last that failed, 0: none */
 	u64 last_begin;			/* ns */
 	bool flipped;
 	bool spoiled;			/* one failed: what is on hold may have been lost with it */
 	bool covers;			/* the one under way: acknowledged direct writes */
 	bool again;			/* the last failed, or none has been: what it covered is owed still */
 	u64 writes, directs;		/* sums over the shards when the last one began */
-	bool owed;			/* one failed of which no FLUSH has been told */
-	u64 doubts;			/* sum over the shards, of which FLUSHes have been told */
-	u64 awaited;			/* the last that a FLUSH waits for */
+	u64 losses;			/* that failed with acknowledged direct writes to lose */
+	u64 told;			/* losses, and doubts of all shards, of which a FLUSH has told */
 };
 
 struct hs_meta {
@@ -663,7 +661,6 @@ bool hs_any_ready(const struct hs_core *core);
 #define HS_P_COPY		(1u << 21)	/* write-through: the block buffer holds the base of a copy */
 #define HS_P_UNREAD		(1u << 23)	/* part of what is to be copied gave a read error */
 #define HS_P_WB_FAILED		(1u << 24)	/* parked: the write-back that it waits for failed */
-#define HS_P_OWED_ERROR		(1u << 22)	/* FLUSH: tells of an origin FLUSH that failed before */
 
 static inline bool hs_bit(const u64 *map, u32 i)
 {
