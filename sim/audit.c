@@ -230,58 +230,97 @@ u64 sim_audit_claims(const struct sim_world *w, const struct hs_core *core)
 	return tx->clock;
 }
 
+/* 0, or what kept the second core from opening. */
+static s32 audit_load(struct look *l)
+{
+	struct hs_core_opts opts = { .shards = l->w->plan.shards, .mode = -1 };
+	unsigned int bad;
+	struct hs_sb sb;
+	s32 err = sim_superblock(l->w, l->cut[HS_CACHE], &sb, &bad);
+
+	if (err)
+		return err;
+	l->core = hs_core_init(audit_memory(hs_core_size(&sb.geo, &opts)), &sb, &opts);
+	err = audit_open(l);
+	if (!err && hs_core_report(l->core)->map_conflicts)
+		sim_fail(l->w, "%s: the map contradicts itself", l->how);
+	return err;
+}
+
+static void audit_refused(const struct look *l, s32 err)
+{
+	if (!l->w->hit_meta)
+		sim_fail(l->w, "%s: it cannot be opened: %d, %s", l->how, err,
+			 l->core ? hs_core_open_why(l->core) : "superblock");
+	sim_count(SIM_C_AUDIT_REFUSED);
+}
+
 void sim_audit(struct sim_world *w)
 {
 	struct sim_rng r = { sim_hash2(w->seed ^ 0x6175646974, w->events) };
-	struct hs_core_opts opts = { .shards = w->plan.shards, .mode = -1 };
 	struct sim_cut cut[2];
 	struct look l = { .w = w, .cut = { &cut[0], &cut[1] }, .how = "audit" };
-	unsigned int bad;
-	struct hs_sb sb;
 	s32 err;
 
 	sim_cut_draw(&cut[0], &w->disk[0], &r);
 	sim_cut_draw(&cut[1], &w->disk[1], &r);
 	sim_count(SIM_C_AUDIT);
-	err = sim_superblock(w, l.cut[HS_CACHE], &sb, &bad);
-	if (!err) {
-		l.core = hs_core_init(audit_memory(hs_core_size(&sb.geo, &opts)), &sb, &opts);
-		err = audit_open(&l);
-	}
-	if (err && w->hit_meta) {
-		sim_count(SIM_C_AUDIT_REFUSED);
+	err = audit_load(&l);
+	if (err) {
+		audit_refused(&l, err);
 		return;
 	}
-	if (err)
-		sim_fail(w, "audit: it cannot be opened after a cut: %d, %s", err,
-			 l.core ? hs_core_open_why(l.core) : "superblock");
-	if (hs_core_report(l.core)->map_conflicts)
-		sim_fail(w, "audit: the map contradicts itself");
 	if (hs_core_report(l.core)->dropped_last)
 		sim_count(SIM_C_AUDIT_DROPPED);
 	l.claims = sim_audit_claims(w, l.core);
 	look_all(&l);
 }
 
+void sim_audit_half_formatted(struct sim_world *w)
+{
+	struct look l = { .w = w, .how = "half formatted" };
+	s32 err = audit_load(&l);
+
+	if (!err)
+		return;
+	if (l.core)
+		audit_refused(&l, err);
+	else
+		sim_count(SIM_C_OPEN_FORMAT_CUT);
+}
+
+/* What an error may hide is not pinned. */
+static bool pin_readable(const struct look *l, const struct hs_slot_view *view, u64 slot, u32 unit)
+{
+	u8 data[HS_UNIT_BYTES];
+
+	if (view->lost)
+		return false;
+	if (!l->w->damaged)
+		return true;
+	look_read(l, HS_CACHE, slot + unit * HS_UNIT_SECTORS, HS_UNIT_SECTORS, data);
+	return unit_matches(l, view, unit, data);
+}
+
 static void pin_sector(struct sim_world *w, const struct look *l, u32 op, u64 sector)
 {
 	const struct hs_geometry *geo = &w->plan.geo;
 	u32 shift = geo->block_shift - HS_SECTOR_SHIFT, slot = l->slot[sector >> shift];
-	u64 at = sector & ((1u << shift) - 1);
+	u32 in_block = (u32)sector & ((1u << shift) - 1);
 	u8 data[SIM_SECTOR];
-	struct hs_slot_view view;
 
 	if (sim_oracle_doubtful(w, sector))
 		return;
 	if (slot == NO_SLOT) {
 		look_read(l, HS_ORIGIN, sector, 1, data);
 	} else {
+		u64 first = hs_slot_sector(l->core, slot);
+		struct hs_slot_view view;
+
 		hs_slot_look(l->core, slot, &view);
-		at += hs_slot_sector(l->core, slot);
-		/* What an error may hide is not pinned. */
-		if (view.lost || sim_disk_is_damaged(&w->disk[HS_CACHE], at & ~7ull, HS_UNIT_SECTORS))
+		if (!pin_readable(l, &view, first, in_block / HS_UNIT_SECTORS))
 			return;
-		look_read(l, HS_CACHE, at, 1, data);
+		look_read(l, HS_CACHE, first + in_block, 1, data);
 	}
 	sim_oracle_pin(w, op, sector, sim_stamp_read(data, sector));
 }

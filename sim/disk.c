@@ -187,7 +187,6 @@ void sim_disk_write(struct sim_disk *d, u64 sector, u32 sectors, const u8 *data,
 		v->doomed = false;
 		memcpy(v->data, data, SIM_SECTOR);
 		s->newest = v;
-		s->damaged = false;
 		sector_list(d, sector);
 	}
 }
@@ -245,7 +244,7 @@ void sim_disk_harden(struct sim_disk *d, u64 sector, u32 sectors, u32 number)
 }
 
 /* The newest version that the FLUSH was to make durable goes; what is below it may have been kept. */
-static void version_lose(struct sim_disk *d, u64 sector, struct sim_version **link, bool visible)
+static void version_lose(struct sim_version **link, bool visible)
 {
 	struct sim_version *v = *link;
 
@@ -255,7 +254,6 @@ static void version_lose(struct sim_disk *d, u64 sector, struct sim_version **li
 	}
 	*link = v->older;
 	version_free(v);
-	d->sector[sector].damaged = true;
 }
 
 void sim_disk_flush_failed(struct sim_disk *d, u32 mark, struct sim_rng *r, bool visible,
@@ -276,7 +274,7 @@ void sim_disk_flush_failed(struct sim_disk *d, u32 mark, struct sim_rng *r, bool
 			version_harden(*link);
 			break;
 		case 1:
-			version_lose(d, sector, link, visible);
+			version_lose(link, visible);
 			if (lost)
 				lost(arg, sector);
 			break;
@@ -297,7 +295,7 @@ void sim_disk_settle(struct sim_disk *d, struct sim_rng *r)
 
 		while (*link) {
 			if ((*link)->doomed && !again) {
-				version_lose(d, d->list[i], link, false);
+				version_lose(link, false);
 				continue;
 			}
 			(*link)->doomed = false;
@@ -387,21 +385,6 @@ void sim_disk_rot(struct sim_disk *d, u64 sector, struct sim_rng *r)
 		list_tidy(d);
 	}
 	s->newest->data[sim_below(r, SIM_SECTOR)] ^= (u8)(1u << sim_below(r, 8));
-	s->damaged = true;
-}
-
-void sim_disk_damaged(struct sim_disk *d, u64 sector, u32 sectors)
-{
-	for (; sectors--; sector++)
-		d->sector[sector].damaged = true;
-}
-
-bool sim_disk_is_damaged(const struct sim_disk *d, u64 sector, u32 sectors)
-{
-	for (; sectors--; sector++)
-		if (d->sector[sector].damaged)
-			return true;
-	return false;
 }
 
 /* ---- errors ---------------------------------------------------------------------------------------------------- */

@@ -19,7 +19,6 @@ struct sim_version {
 struct sim_sector {
 	struct sim_version *newest;	/* NULL: never written */
 	bool listed;			/* on the disk's list of unflushed sectors */
-	bool damaged;			/* not what was last written there, and nobody was told */
 };
 
 /* How much of the volatile cache a power cut leaves. */
@@ -102,8 +101,6 @@ void sim_disk_read_after(const struct sim_disk *d, const struct sim_cut *cut, u6
 void sim_disk_cut(struct sim_disk *d, const struct sim_cut *cut);
 
 void sim_disk_rot(struct sim_disk *d, u64 sector, struct sim_rng *r);
-void sim_disk_damaged(struct sim_disk *d, u64 sector, u32 sectors);
-bool sim_disk_is_damaged(const struct sim_disk *d, u64 sector, u32 sectors);
 
 /* Errors. sim_disk_fault: what an I/O that ends now ends with. */
 void sim_disk_fail_range(struct sim_disk *d, u32 ops, u64 first, u64 end, u64 until, u32 times);

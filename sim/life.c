@@ -101,6 +101,8 @@ static void die(struct sim_world *w, bool cut)
 
 	if (w->in_flight)
 		sim_count(SIM_C_REQ_IN_FLIGHT_AT_CUT);
+	if (w->serving && hs_core_mode_wanted(w->core) != hs_core_mode_durable(w->core))
+		sim_count(SIM_C_CUT_SWITCH);
 	if (w->serving && w->abandoned)
 		forget_abandoned(w);
 	w->serving = false;
@@ -163,6 +165,7 @@ static void format(struct sim_world *w)
 			break;
 		sim_count(SIM_C_CUT_FORMAT);
 		die_somehow(w);
+		sim_audit_half_formatted(w);
 	}
 	if (job.req.error)
 		sim_fail(w, "format failed: %d", job.req.error);
@@ -322,7 +325,8 @@ static enum opened open_cache(struct sim_world *w, s32 mode)
 
 static void check_hanging(struct sim_world *w)
 {
-	u64 bound = 2 * w->plan.tun.slot_wait_ns + 100 * SIM_S;
+	/* Those who ask for the same block wait in line, each for as long as it may. */
+	u64 bound = (w->plan.users + 1) * w->plan.tun.slot_wait_ns + 100 * SIM_S;
 	u32 i;
 
 	if (sim_faults_now(w))

@@ -228,13 +228,10 @@ void sim_oracle_lost(void *world, u64 sector)
 	sim_count(SIM_C_F_ORIGIN_LOST);
 }
 
-/*
- * A FLUSH has said that something was lost: from now on nobody claims what the origin had lost by then. One that
- * ran beside it may have succeeded and ended first.
- */
-void sim_oracle_flush_failed(struct sim_world *w, u64 begin)
+/* A FLUSH has said that something was lost: from now on nobody claims what the origin had lost by then. */
+void sim_oracle_flush_failed(struct sim_world *w)
 {
-	u64 s, flushed = flushed_by(w, begin);
+	u64 s;
 	u32 i;
 
 	w->clock++;
@@ -243,7 +240,7 @@ void sim_oracle_flush_failed(struct sim_world *w, u64 begin)
 
 		for (i = 0; i < h->nr; i++)
 			if ((h->e[i].flags & SIM_E_DOUBT) &&
-			    !entry_durable(w, &h->e[i], flushed, begin))
+			    !entry_durable(w, &h->e[i], w->flushed, SIM_FOREVER))
 				h->e[i].flags |= SIM_E_EXCUSED;
 	}
 }

@@ -11,11 +11,12 @@ static void plan_geometry(struct sim_plan *p, struct sim_rng *r)
 	u64 blocks;
 	u32 i;
 
-	geo->block_shift = shifts[sim_below(r, 10)];
-	geo->assoc_shift = sim_one_in(r, 6) ? 5 : 4;
+	p->wide = sim_one_in(r, 16);
+	geo->block_shift = p->wide ? 12 : shifts[sim_below(r, 10)];
+	geo->assoc_shift = p->wide || sim_one_in(r, 6) ? 5 : 4;
 	geo->consecutive_shift = sim_below(r, geo->assoc_shift - 1);
 	geo->checksums = !sim_one_in(r, 6);
-	geo->nsets = sim_between(r, 1, geo->block_shift == 12 ? 5 : 2);
+	geo->nsets = p->wide ? sim_between(r, 12, 24) : sim_between(r, 1, geo->block_shift == 12 ? 5 : 2);
 	geo->journal_pages = sim_one_in(r, 4) ? sim_between(r, 64, 100) : 64;
 	blocks = (u64)geo->nsets << geo->assoc_shift;
 	blocks = blocks * sim_between(r, 1, geo->block_shift == 12 ? 8 : 4) / 2;
@@ -68,6 +69,11 @@ static void plan_work(struct sim_plan *p, struct sim_rng *r)
 	p->ragged_percent = sim_one_in(r, 4) ? 0 : sim_between(r, 5, 90);
 	p->hot_percent = sim_between(r, 0, 95);
 	p->hot_blocks = hs_min(p->geo.nr_blocks, sim_between(r, 1, 24));
+	if (p->wide) {		/* large transactions */
+		p->weight[SIM_W_WRITE] = 100;
+		p->weight[SIM_W_FLUSH] = sim_below(r, 2);
+		p->fua_percent = p->hot_percent = 0;
+	}
 	p->control_every = sim_one_in(r, 2) ? sim_between(r, 10, 80) : ~0u;
 }
 
@@ -108,11 +114,13 @@ void sim_plan_draw(struct sim_plan *p, u64 seed)
 
 	memset(p, 0, sizeof(*p));
 	plan_geometry(p, &r);
-	p->mode = sim_one_in(&r, 2) ? HS_MODE_WRITEBACK : (enum hs_mode)sim_below(&r, HS_MODE_COUNT);
+	p->mode = sim_one_in(&r, 2) || p->wide ? HS_MODE_WRITEBACK : (enum hs_mode)sim_below(&r, HS_MODE_COUNT);
 	p->shards = 1u << sim_below(&r, 4);
 	p->lives = sim_between(&r, 2, 6);
 	p->ops = (u32)sim_spread(&r, 10, 250);
 	p->audit_every = (u32)sim_spread(&r, 8, 100);
+	if (p->wide)
+		p->ops = sim_between(&r, 200, 400);
 	plan_disks(p, &r);
 	plan_work(p, &r);
 	plan_tunables(p, &r);

@@ -92,6 +92,8 @@ void sim_req_submit(struct sim_world *w, struct sim_req *q)
 {
 	q->since = w->now;
 	q->flushed = w->flushed;
+	q->flushes[0] = w->flushes[0];
+	q->flushes[1] = w->flushes[1];
 	w->in_flight++;
 	hs_req_init(w->core, &q->r, q->csum);
 	sim_say(w, "%s #%llu at %llu + %llu, flags %llx", sim_op_name(q->r.op), q->nr, q->r.sector.nr,
@@ -266,6 +268,8 @@ static void count_io(struct sim_world *w, const struct hs_req *req, const struct
 		count_cache_write(w, req, h, p);
 	if (h->dev == HS_ORIGIN && h->op == HS_IO_WRITE)
 		sim_count(sim_req_mine(req) ? SIM_C_IO_DIRECT : SIM_C_IO_WRITE_BACK);
+	if (h->op == HS_IO_FLUSH)
+		w->flushes[h->dev]++;
 	if (h->dev == HS_ORIGIN && h->op == HS_IO_FLUSH)
 		sim_count(SIM_C_ORIGIN_FLUSH);
 	if (h->flags & HS_IO_FUA)
@@ -417,16 +421,6 @@ static s32 end_read(struct sim_world *w, struct sim_io *io, struct hs_io *h)
 	return 0;
 }
 
-static void damage_done(struct sim_world *w, const struct sim_io *io, const struct hs_io *h)
-{
-	struct sim_disk *d = &w->disk[h->dev];
-
-	if (io->lost || io->astray != SIM_FOREVER)
-		sim_disk_damaged(d, h->sector, h->sectors);
-	if (io->astray != SIM_FOREVER)
-		sim_disk_damaged(d, io->astray, h->sectors);
-}
-
 static s32 end_write(struct sim_world *w, struct sim_io *io, struct hs_io *h)
 {
 	struct sim_disk *d = &w->disk[h->dev];
@@ -438,9 +432,6 @@ static s32 end_write(struct sim_world *w, struct sim_io *io, struct hs_io *h)
 			 (unsigned long long)h->sector, h->sectors);
 	if (!err || sim_one_in(&w->fate, 2))
 		io_move_part(w, io, h->sectors - io->moved);
-	if (err)
-		sim_disk_damaged(d, h->sector, h->sectors);
-	damage_done(w, io, h);
 	/* It is durable even if a FLUSH that failed meanwhile has lost what the cache held of it. */
 	if (!err && io_fua_native(w, h) && d->doubt_raised != io->doubt) {
 		io->moved = 0;
@@ -535,6 +526,19 @@ void sim_shell_step(struct sim_world *w, struct hs_req *req)
 	sim_shell_out(w, &out);
 }
 
+/* What was on its way to the cache's metadata? */
+static void count_cut(const struct sim_world *w, const struct hs_io *h)
+{
+	u64 at = h->sector << HS_SECTOR_SHIFT;
+
+	if (h->dev != HS_CACHE || h->op != HS_IO_WRITE || at < HS_JOURNAL_OFFSET || !w->core)
+		return;
+	if (at < w->plan.geo.table_offset[0])
+		sim_count(SIM_C_CUT_COMMIT);
+	else if (at < w->plan.geo.data_offset)
+		sim_count(SIM_C_CUT_CHECKPOINT);
+}
+
 void sim_shell_kill(struct sim_world *w)
 {
 	u32 i;
@@ -547,10 +551,9 @@ void sim_shell_kill(struct sim_world *w)
 			continue;
 		h = &io->req->io[io->index];
 		if (h->op != HS_IO_READ && h->op != HS_IO_FLUSH && io->state == IO_MOVING &&
-		    sim_one_in(&w->fate, 2)) {
+		    sim_one_in(&w->fate, 2))
 			io_move_part(w, io, sim_between(&w->fate, 0, h->sectors - io->moved));
-			damage_done(w, io, h);
-		}
+		count_cut(w, h);
 	}
 	sim_shell_init(w);
 }

@@ -62,6 +62,7 @@ struct sim_plan {
 	u8 uuid[HS_UUID_BYTES];
 	enum hs_mode mode;
 	u32 shards;		/* wished */
+	bool wide;		/* many slots, for transactions of several pages */
 	u32 lives;
 	u32 ops;		/* of a life, at most */
 	u32 users;
@@ -138,6 +139,7 @@ struct sim_req {
 	u32 nr;			/* for the trace */
 	u64 begin, flushed;	/* oracle's clock, and w->flushed then */
 	u64 since;		/* ns */
+	u64 flushes[2];		/* of each disk, when it began */
 };
 
 /* An I/O in flight. */
@@ -246,6 +248,7 @@ struct sim_world {
 
 	struct sim_failed_io failed_io[SIM_FAILED_IOS];
 	u32 nr_failed_io;
+	u64 flushes[2];			/* of each disk, so far */
 	u64 flush_failed;		/* clock: the origin's last FLUSH that failed */
 	u32 armed;			/* bits of enum sim_fault: for the next write that fits */
 	bool damaged;			/* some cached data may be bad: silently, or by a failed write or FLUSH */
@@ -348,7 +351,7 @@ u32 sim_oracle_begin(struct sim_world *w, u64 sector, u32 sectors, bool zero, bo
 u32 sim_oracle_value(u32 op);
 void sim_oracle_end(struct sim_world *w, u32 op, bool ok, bool fua);
 void sim_oracle_flushed(struct sim_world *w, u64 begin);
-void sim_oracle_flush_failed(struct sim_world *w, u64 begin);
+void sim_oracle_flush_failed(struct sim_world *w);
 void sim_oracle_lost(void *world, u64 sector);
 /* The origin lost something here at a failed FLUSH: until overwritten it may read as that or as before. */
 bool sim_oracle_doubtful(const struct sim_world *w, u64 sector);
@@ -371,6 +374,8 @@ void sim_oracle_forget(struct sim_world *w, u64 sector);
 
 /* Recovers what a cut at this moment would leave, in a second core, and compares it with the truth. */
 void sim_audit(struct sim_world *w);
+/* After a format that was cut short: it is no cache, or one that opens. */
+void sim_audit_half_formatted(struct sim_world *w);
 /* After opening: looks at every sector through the map as it is, and pins what it sees. */
 void sim_audit_served(struct sim_world *w, u64 claims, bool pin);
 /* Counters equal a full scan. */

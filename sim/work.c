@@ -35,7 +35,7 @@ static void draw_range(const struct sim_plan *p, struct sim_rng *r, struct wish 
 	u64 nr = sim_below(r, (u32)(sim_percent(r, p->hot_percent) ? p->hot_blocks : p->geo.nr_blocks));
 
 	if (sim_one_in(r, 4) || wish->work >= SIM_W_DISCARD)
-		blocks = sim_between(r, 1, block > 32 ? 3 : 6);
+		blocks = sim_between(r, 1, block > 32 ? 3 : p->wide ? PARTS_MAX : 6);
 	wish->sector = nr * block;
 	wish->sectors = (u64)blocks * block;
 	if (sim_percent(r, p->ragged_percent)) {
@@ -342,10 +342,14 @@ void sim_req_ended(struct sim_world *w, struct sim_req *q)
 {
 	struct sim_call *call = q->call;
 
+	if (q->r.op == HS_OP_FLUSH && w->flushes[HS_ORIGIN] != q->flushes[HS_ORIGIN])
+		sim_count(SIM_C_FLUSH_ORIGIN);
+	else if (q->r.op == HS_OP_FLUSH && w->flushes[HS_CACHE] == q->flushes[HS_CACHE])
+		sim_count(SIM_C_FLUSH_FREE);
 	if (q->r.op == HS_OP_FLUSH && !q->r.error)
 		sim_oracle_flushed(w, q->begin);
 	else if (q->r.op == HS_OP_FLUSH)
-		sim_oracle_flush_failed(w, q->begin);
+		sim_oracle_flush_failed(w);
 	else if (op_writes(q->r.op))
 		sim_oracle_end(w, q->op, !q->r.error, q->r.flags & HS_REQ_FUA);
 	/* It may be lost with what a FLUSH lost meanwhile: one that begins from now on may say so. */
