@@ -208,11 +208,11 @@ static void look_block(const struct look *l, u64 block)
 
 static void look_all(struct look *l)
 {
-	static u32 slots[65536];
+	static u32 slots[SIM_BLOCKS_MAX];
 	u64 block;
 
 	l->slot = slots;
-	hs_assert(l->w->plan.geo.nr_blocks <= 65536);
+	hs_assert(l->w->plan.geo.nr_blocks <= SIM_BLOCKS_MAX);
 	look_map(l);
 	for (block = 0; block < l->w->plan.geo.nr_blocks; block++)
 		look_block(l, block);

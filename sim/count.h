@@ -83,6 +83,7 @@
 	X(ORIGIN_FLUSH, "R3, R4: FLUSHes of the origin") \
 	X(FLUSH_FREE, "R4: FLUSHes that touched no disk") \
 	X(FLUSH_ORIGIN, "R4: FLUSHes during which the origin was flushed") \
+	X(IO_LONG_TX, "transactions of several pages") \
 	X(IO_SPLIT_TX, "transactions over the end of the ring") \
 	X(IO_TX, "transactions") \
 	X(IO_CONFIRM, "confirm records") \

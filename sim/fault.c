@@ -254,6 +254,8 @@ void sim_fault_note(struct sim_world *w, const struct hs_io *h)
 
 		hs_slot_look(w->core, slot_at(w, h->sector), &view);
 		f->block = view.block;
+		if (h->op == HS_IO_READ)
+			w->unreadable[view.block / 8] |= (u8)(1u << view.block % 8);
 	}
 	if (h->dev == HS_ORIGIN && (h->op == HS_IO_FLUSH || (h->flags & HS_IO_FUA)))
 		w->flush_failed = w->clock;

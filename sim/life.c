@@ -68,6 +68,7 @@ static void *core_memory(const struct hs_sb *sb, const struct hs_core_opts *opts
 
 /* ---- ends of lives ----------------------------------------------------------------------------------------- */
 
+/* An abandoned cache takes with it what could not be read. */
 static void forget_abandoned(struct sim_world *w)
 {
 	u32 block = hs_block_sectors(&w->plan.geo);
@@ -78,7 +79,7 @@ static void forget_abandoned(struct sim_world *w)
 		abort();
 	sim_audit_lost(w, lost);
 	for (s = 0; s < w->plan.geo.origin_sectors; s++)
-		if (lost[s / block])
+		if (lost[s / block] || (w->unreadable[s / block / 8] >> s / block % 8 & 1))
 			sim_oracle_forget(w, s);
 	free(lost);
 }

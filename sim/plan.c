@@ -11,12 +11,12 @@ static void plan_geometry(struct sim_plan *p, struct sim_rng *r)
 	u64 blocks;
 	u32 i;
 
-	p->wide = sim_one_in(r, 16);
-	geo->block_shift = p->wide ? 12 : shifts[sim_below(r, 10)];
+	p->wide = sim_one_in(r, 24);
+	geo->block_shift = p->wide ? sim_between(r, 15, 16) : shifts[sim_below(r, 10)];
 	geo->assoc_shift = p->wide || sim_one_in(r, 6) ? 5 : 4;
 	geo->consecutive_shift = sim_below(r, geo->assoc_shift - 1);
 	geo->checksums = !sim_one_in(r, 6);
-	geo->nsets = p->wide ? sim_between(r, 12, 24) : sim_between(r, 1, geo->block_shift == 12 ? 5 : 2);
+	geo->nsets = p->wide ? sim_between(r, 3, 6) : sim_between(r, 1, geo->block_shift == 12 ? 5 : 2);
 	geo->journal_pages = sim_one_in(r, 4) ? sim_between(r, 64, 100) : 64;
 	blocks = (u64)geo->nsets << geo->assoc_shift;
 	blocks = blocks * sim_between(r, 1, geo->block_shift == 12 ? 8 : 4) / 2;
@@ -71,8 +71,9 @@ static void plan_work(struct sim_plan *p, struct sim_rng *r)
 	p->hot_blocks = hs_min(p->geo.nr_blocks, sim_between(r, 1, 24));
 	if (p->wide) {		/* large transactions */
 		p->weight[SIM_W_WRITE] = 100;
-		p->weight[SIM_W_FLUSH] = sim_below(r, 2);
-		p->fua_percent = p->hot_percent = 0;
+		p->weight[SIM_W_FLUSH] = sim_below(r, 3);
+		p->fua_percent = p->hot_percent = p->ragged_percent = 0;
+		p->think = sim_spread(r, 10 * SIM_US, SIM_MS);
 	}
 	p->control_every = sim_one_in(r, 2) ? sim_between(r, 10, 80) : ~0u;
 }
@@ -120,7 +121,7 @@ void sim_plan_draw(struct sim_plan *p, u64 seed)
 	p->ops = (u32)sim_spread(&r, 10, 250);
 	p->audit_every = (u32)sim_spread(&r, 8, 100);
 	if (p->wide)
-		p->ops = sim_between(&r, 200, 400);
+		p->ops = sim_between(&r, 40, 120);
 	plan_disks(p, &r);
 	plan_work(p, &r);
 	plan_tunables(p, &r);

@@ -247,6 +247,8 @@ static void count_cache_write(struct sim_world *w, const struct hs_req *req, con
 		sim_count(SIM_C_IO_UNIT);
 	} else if (at >= HS_JOURNAL_OFFSET) {
 		tx_seen(w, p);
+		if (h->sectors > HS_PAGE_SECTORS)
+			sim_count(SIM_C_IO_LONG_TX);
 		if (req->nr_io == 2)
 			sim_count(SIM_C_IO_SPLIT_TX);
 	} else if (at == HS_CONFIRM_OFFSET(0) || at == HS_CONFIRM_OFFSET(1)) {

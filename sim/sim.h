@@ -35,6 +35,7 @@
 #define SIM_BLOCK_MAX		(64 * HS_KIB)
 #define SIM_HISTORY		14u	/* writes that a sector may show */
 #define SIM_TRACE		64u	/* last events */
+#define SIM_BLOCKS_MAX		65536u
 
 /* ---- what the seed decides ---------------------------------------------------------------------------- */
 
@@ -248,6 +249,7 @@ struct sim_world {
 
 	struct sim_failed_io failed_io[SIM_FAILED_IOS];
 	u32 nr_failed_io;
+	u8 unreadable[SIM_BLOCKS_MAX / 8];	/* blocks whose slot gave a read error, a bit each */
 	u64 flushes[2];			/* of each disk, so far */
 	u64 flush_failed;		/* clock: the origin's last FLUSH that failed */
 	u32 armed;			/* bits of enum sim_fault: for the next write that fits */

@@ -34,8 +34,8 @@ static void draw_range(const struct sim_plan *p, struct sim_rng *r, struct wish 
 	u32 block = hs_block_sectors(&p->geo), blocks = 1;
 	u64 nr = sim_below(r, (u32)(sim_percent(r, p->hot_percent) ? p->hot_blocks : p->geo.nr_blocks));
 
-	if (sim_one_in(r, 4) || wish->work >= SIM_W_DISCARD)
-		blocks = sim_between(r, 1, block > 32 ? 3 : p->wide ? PARTS_MAX : 6);
+	if (sim_one_in(r, 4) || p->wide || wish->work >= SIM_W_DISCARD)
+		blocks = sim_between(r, 1, p->wide ? PARTS_MAX : block > 32 ? 3 : 6);
 	wish->sector = nr * block;
 	wish->sectors = (u64)blocks * block;
 	if (sim_percent(r, p->ragged_percent)) {
