@@ -150,6 +150,7 @@ $(BUILD)/obj/sim/crc32c.o: engine/crc32c.c $(BUILD)/flags
 	$(call Q,CC)$(CC) $(HS_CPPFLAGS) $(HS_CFLAGS) -Dhs_assert_failed=hs_engine_assert_failed -c $< -o $@
 
 $(BUILD)/obj/sim/%.o: PKG_CFLAGS :=
+$(BUILD)/obj/sim/%.o: DIR_CFLAGS := $(if $(SAN),,-O3)
 $(BUILD)/hotset-sim: $(call objects,$(SIM_SRC) $(CORE_SRC)) $(BUILD)/obj/sim/crc32c.o
 	$(call Q,LD)$(CC) $(HS_LDFLAGS) -o $@ $^
 
@@ -195,6 +196,17 @@ $(BUILD)/tidy/%.ok: $(BUILD)/obj/%.o .clang-tidy
 format: ## Show what clang-format would change (advice, not a rule)
 	@for f in $(ALL_SRC) $(wildcard core/*.h engine/*.h cli/*.h nbd/*.h include/hotset/*.h); do \
 		clang-format $$f | diff -u --label $$f --label $$f.formatted $$f -; done; true
+
+# The simulator: worlds from new seeds, and those that once failed.
+.PHONY: sim sim-long sim-coverage
+sim: $(SIM) ## Ten thousand simulated worlds from new seeds
+	$(BUILD)/hotset-sim run --worlds 10500 --jobs $(or $(JOBS),2)
+
+sim-long: $(SIM) ## Simulated worlds until stopped (Ctrl-C)
+	$(BUILD)/hotset-sim run --seconds 1000000000 --jobs $(or $(JOBS),2)
+
+sim-coverage: ## Which lines of core/ the simulator reaches (gcov)
+	sim/coverage.sh $(BUILD)-coverage
 
 # bench/NAME.sh, else the program made of bench/NAME.c; each writes bench/out/NAME.json.
 .PHONY: bench-core bench-nbd bench-open
