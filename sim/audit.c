@@ -272,6 +272,8 @@ void sim_audit(struct sim_world *w)
 	}
 	if (hs_core_report(l.core)->dropped_last)
 		sim_count(SIM_C_AUDIT_DROPPED);
+	if (hs_core_report(l.core)->torn_tail)
+		sim_count(SIM_C_AUDIT_TORN);
 	l.claims = sim_audit_claims(w, l.core);
 	look_all(&l);
 }

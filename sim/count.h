@@ -59,6 +59,7 @@
 	X(AUDIT_DIRTY, "dirty names audited") \
 	X(AUDIT_LOST, "lost names audited") \
 	X(AUDIT_DROPPED, "audits whose recovery dropped the last transaction") \
+	X(AUDIT_TORN, "audits whose recovery found an incomplete transaction") \
 	X(AUDIT_REFUSED, "audits refused, as a fault allows") \
 	X(MODE_WB_WT, "switches from writeback to writethrough") \
 	X(MODE_WB_WA, "switches from writeback to writearound") \
@@ -86,6 +87,7 @@
 	X(IO_LONG_TX, "transactions of several pages") \
 	X(IO_SPLIT_TX, "transactions over the end of the ring") \
 	X(IO_TX, "transactions") \
+	X(SPACE_WAIT, "commits that waited for room in the ring") \
 	X(IO_CONFIRM, "confirm records") \
 	X(IO_UNIT, "table writes") \
 	X(IO_SB, "superblock writes") \

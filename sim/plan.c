@@ -4,31 +4,38 @@
 
 #include "sim/sim.h"
 
-static void plan_geometry(struct sim_plan *p, struct sim_rng *r)
+/* As a person would ask for it: the chooser finds the rest. */
+static void wish_draw(struct sim_plan *p, struct hs_geometry_wish *wish, struct sim_rng *r)
 {
 	static const u32 shifts[] = { 12, 12, 12, 12, 12, 12, 13, 14, 14, 16 };
-	struct hs_geometry *geo = &p->geo;
+	u32 shift, nsets;
 	u64 blocks;
+
+	p->wide = sim_one_in(r, 16);
+	shift = p->wide ? 15 : shifts[sim_below(r, 10)];
+	wish->block_size = 1u << shift;
+	wish->assoc = p->wide || sim_one_in(r, 6) ? 32 : 16;
+	wish->consecutive = 1u << sim_below(r, wish->assoc == 32 ? 4 : 3);
+	wish->no_checksums = sim_one_in(r, 6);
+	nsets = p->wide ? sim_between(r, 8, 14) : sim_between(r, 1, shift == 12 ? 5 : 2);
+	wish->max_slots = (u64)nsets * wish->assoc;
+	wish->journal_bytes = HS_PAGE * (u64)(sim_one_in(r, 4) ? sim_between(r, 64, 100) : 64);
+	/* The metadata take less than a MiB; sometimes there is room to spare. */
+	wish->cache_bytes = HS_MIB + ((u64)nsets * wish->assoc << shift) + HS_PAGE * (u64)sim_below(r, 3);
+	blocks = hs_max(wish->max_slots * sim_between(r, 1, shift == 12 ? 8 : p->wide ? 1 : 4) / 2, 4);
+	wish->origin_bytes = blocks << shift;
+	if (sim_one_in(r, 2))	/* a short last block */
+		wish->origin_bytes -= (u64)sim_below(r, 1u << (shift - HS_SECTOR_SHIFT)) << HS_SECTOR_SHIFT;
+}
+
+static void plan_geometry(struct sim_plan *p, struct sim_rng *r)
+{
+	struct hs_geometry_wish wish = { 0 };
+	const char *why;
 	u32 i;
 
-	p->wide = sim_one_in(r, 24);
-	geo->block_shift = p->wide ? sim_between(r, 15, 16) : shifts[sim_below(r, 10)];
-	geo->assoc_shift = p->wide || sim_one_in(r, 6) ? 5 : 4;
-	geo->consecutive_shift = sim_below(r, geo->assoc_shift - 1);
-	geo->checksums = !sim_one_in(r, 6);
-	geo->nsets = p->wide ? sim_between(r, 3, 6) : sim_between(r, 1, geo->block_shift == 12 ? 5 : 2);
-	geo->journal_pages = sim_one_in(r, 4) ? sim_between(r, 64, 100) : 64;
-	blocks = (u64)geo->nsets << geo->assoc_shift;
-	blocks = blocks * sim_between(r, 1, geo->block_shift == 12 ? 8 : 4) / 2;
-	blocks = hs_max(blocks, 4);
-	geo->origin_sectors = blocks << (geo->block_shift - HS_SECTOR_SHIFT);
-	if (sim_one_in(r, 2))	/* a short last block */
-		geo->origin_sectors -= sim_below(r, 1u << (geo->block_shift - HS_SECTOR_SHIFT));
-	geo->cache_bytes = 4 * HS_MIB + ((u64)geo->nsets << (geo->assoc_shift + geo->block_shift));
-	hs_assert(!hs_geometry_derive(geo));
-	/* As small as it can be, and sometimes a little larger. */
-	geo->cache_bytes = geo->data_offset + ((u64)geo->nr_slots << geo->block_shift) +
-			   HS_PAGE * (u64)sim_below(r, 3);
+	wish_draw(p, &wish, r);
+	hs_assert(!hs_geometry_choose(&wish, &p->geo, &why));
 	for (i = 0; i < HS_UUID_BYTES; i++)
 		p->uuid[i] = (u8)sim_random(r);
 }
@@ -53,6 +60,7 @@ static void plan_disks(struct sim_plan *p, struct sim_rng *r)
 	p->stall = sim_spread(r, 10 * SIM_US, 100 * SIM_MS);
 	p->early_percent = sim_one_in(r, 3) ? 0 : sim_between(r, 20, 90);
 	p->discard_percent = sim_below(r, 3) * 50;
+	p->table_slow = sim_one_in(r, 10) ? sim_between(r, 10, 1000) : 1;
 }
 
 static void plan_work(struct sim_plan *p, struct sim_rng *r)
@@ -66,12 +74,15 @@ static void plan_work(struct sim_plan *p, struct sim_rng *r)
 	p->weight[SIM_W_ZERO] = sim_one_in(r, 2) ? 0 : sim_between(r, 1, 8);
 	p->fua_percent = sim_one_in(r, 2) ? 0 : sim_between(r, 1, 40);
 	p->sequential_percent = sim_one_in(r, 3) ? sim_between(r, 1, 30) : 0;
+	p->seq_cutoff = sim_one_in(r, 3) ? sim_between(r, 8, 64) : 0;
 	p->ragged_percent = sim_one_in(r, 4) ? 0 : sim_between(r, 5, 90);
 	p->hot_percent = sim_between(r, 0, 95);
 	p->hot_blocks = hs_min(p->geo.nr_blocks, sim_between(r, 1, 24));
 	if (p->wide) {		/* large transactions */
 		p->weight[SIM_W_WRITE] = 100;
-		p->weight[SIM_W_FLUSH] = sim_below(r, 3);
+		p->weight[SIM_W_FLUSH] = sim_between(r, 2, 6);
+		p->weight[SIM_W_READ] = 5;
+		p->users = 12;
 		p->fua_percent = p->hot_percent = p->ragged_percent = 0;
 		p->think = sim_spread(r, 10 * SIM_US, SIM_MS);
 	}

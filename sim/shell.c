@@ -198,11 +198,20 @@ static void io_free(struct sim_world *w, struct sim_io *io)
 	w->nr_io--;
 }
 
+static bool in_table(const struct sim_world *w, const struct hs_io *h)
+{
+	u64 at = h->sector << HS_SECTOR_SHIFT;
+
+	return at >= w->plan.geo.table_offset[0] && at < w->plan.geo.data_offset;
+}
+
 /* The data move at once, at the end, or at one or two moments between. */
 static void io_schedule(struct sim_world *w, struct sim_io *io, const struct hs_io *h)
 {
 	u64 latency = sim_latency_draw(&w->plan.latency[h->dev], &w->rng);
 
+	if (h->dev == HS_CACHE && h->op == HS_IO_WRITE && in_table(w, h))
+		latency *= w->plan.table_slow;
 	sim_event_add(w, latency, SIM_EV_END, io, 0);
 	if (h->op == HS_IO_FLUSH)
 		return;
@@ -517,6 +526,8 @@ void sim_shell_step(struct sim_world *w, struct hs_req *req)
 		ret = hs_format_step(w->format);
 	else
 		ret = hs_step(w->core, req, &out);
+	if (ret == HS_WAIT && !w->format && !mine && sim_inside_space_wait(w->core))
+		sim_count(SIM_C_SPACE_WAIT);
 	if (ret == HS_WAIT && mine && req->op == HS_OP_WRITE && hs_core_mode(w->core) != HS_MODE_WRITEBACK)
 		sim_count(SIM_C_DIRECT_PARKED);
 	if (ret != HS_WAIT && mine && (req->flags & HS_REQ_ANSWER)) {

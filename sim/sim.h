@@ -11,6 +11,7 @@
  *	fault.c		what goes wrong, and when
  *	oracle.c	what a sector may hold
  *	audit.c		the durable map, looked at directly
+ *	inside.c	the one file that knows the core's insides
  *	life.c		format, open, serve, cut, kill, stop, offline tools; the world from end to end
  *	count.c		what has been exercised
  *	run.c, shrink.c, main.c		many worlds, one world made smaller, the command
@@ -31,7 +32,7 @@
 #define SIM_S			1000000000ull
 #define SIM_FOREVER		~0ull
 
-#define SIM_REQS		64u	/* parts of requests in flight */
+#define SIM_REQS		96u	/* parts of requests in flight */
 #define SIM_BLOCK_MAX		(64 * HS_KIB)
 #define SIM_HISTORY		14u	/* writes that a sector may show */
 #define SIM_TRACE		64u	/* last events */
@@ -71,8 +72,10 @@ struct sim_plan {
 	u32 weight[SIM_WORKS];
 	u32 fua_percent, sequential_percent, ragged_percent, hot_percent;
 	u64 hot_blocks;
+	u32 seq_cutoff;		/* sectors; 0: off */
 	bool native_fua[2];
 	struct sim_latency latency[2];
+	u32 table_slow;		/* table writes take so many times as long */
 	u32 stall_percent;	/* of steps: the thread is put off */
 	u64 stall;		/* ns */
 	u32 early_percent;	/* of I/Os move their data at once */
@@ -391,6 +394,10 @@ int sim_superblock(struct sim_world *w, const struct sim_cut *cut, struct hs_sb 
 /* Claims that a lost last transaction takes back: all made since its write began. */
 u64 sim_audit_claims(const struct sim_world *w, const struct hs_core *core);
 u64 sim_origin_fingerprint(const struct sim_world *w);
+
+/* ---- inside.c: all that looks into the core's own structures ------------------------------------------------ */
+
+bool sim_inside_space_wait(const struct hs_core *core);	/* a commit waits for room in the ring */
 
 /* ---- life.c ---------------------------------------------------------------------------------------------- */
 

@@ -29,16 +29,21 @@ static enum sim_work draw_work(const struct sim_plan *p, struct sim_rng *r)
 }
 
 /* A whole block, a few, or a ragged piece of one or two. */
-static void draw_range(const struct sim_plan *p, struct sim_rng *r, struct wish *wish)
+static void draw_range(const struct sim_world *w, struct sim_rng *r, struct wish *wish)
 {
+	const struct sim_plan *p = &w->plan;
 	u32 block = hs_block_sectors(&p->geo), blocks = 1;
 	u64 nr = sim_below(r, (u32)(sim_percent(r, p->hot_percent) ? p->hot_blocks : p->geo.nr_blocks));
 
 	if (sim_one_in(r, 4) || p->wide || wish->work >= SIM_W_DISCARD)
-		blocks = sim_between(r, 1, p->wide ? PARTS_MAX : block > 32 ? 3 : 6);
+		blocks = p->wide ? sim_between(r, 6, PARTS_MAX) : sim_between(r, 1, block > 32 ? 3 : 6);
 	wish->sector = nr * block;
 	wish->sectors = (u64)blocks * block;
-	if (sim_percent(r, p->ragged_percent)) {
+	/* A stream: neighbours go on where the request before them ended. */
+	if (p->seq_cutoff && sim_one_in(r, 2)) {
+		wish->sector = (u64)w->ops * 8 % p->geo.origin_sectors;
+		wish->sectors = 8;
+	} else if (sim_percent(r, p->ragged_percent)) {
 		u32 unit = sim_one_in(r, 2) && block > 8 ? 8 : 1;
 		u32 skip = sim_below(r, block / unit) * unit;
 
@@ -57,7 +62,7 @@ static void draw_wish(const struct sim_world *w, u32 nr, struct wish *wish)
 	*wish = (struct wish){ .work = draw_work(&w->plan, &r) };
 	if (wish->work == SIM_W_FLUSH)
 		return;
-	draw_range(&w->plan, &r, wish);
+	draw_range(w, &r, wish);
 	if (wish->work != SIM_W_READ && sim_percent(&r, w->plan.fua_percent))
 		wish->flags |= HS_REQ_FUA;
 	if (sim_percent(&r, w->plan.sequential_percent))
@@ -299,6 +304,8 @@ void sim_user_event(struct sim_world *w, u32 user)
 		return;
 	}
 	draw_wish(w, w->ops, &wish);
+	if (wish.sectors && hs_streams_note(&w->streams, wish.sector, wish.sectors, w->plan.seq_cutoff))
+		wish.flags |= HS_REQ_SEQUENTIAL;
 	wish_submit(w, call, &wish);
 	if (!call->parts) {
 		call->used = false;
