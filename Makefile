@@ -199,8 +199,8 @@ format: ## Show what clang-format would change (advice, not a rule)
 
 # The simulator: worlds from new seeds, and those that once failed.
 .PHONY: sim sim-long sim-coverage
-sim: $(SIM) ## Ten thousand simulated worlds from new seeds
-	$(BUILD)/hotset-sim run --worlds 10500 --jobs $(or $(JOBS),2)
+sim: $(SIM) ## Simulated worlds: seeds that once failed, a fixed range, and as many new ones
+	tests/build/sim.sh $(BUILD)
 
 sim-long: $(SIM) ## Simulated worlds until stopped (Ctrl-C)
 	$(BUILD)/hotset-sim run --seconds 1000000000 --jobs $(or $(JOBS),2)
