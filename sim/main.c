@@ -13,7 +13,7 @@ static const char usage[] =
 	"hotset-sim shrink --seed S [LIMITS]\n"
 	"LIMITS narrow a world down: --ops N, --lives N, --skip A-B, --without FAULTS, --no-audit\n";
 
-static void bad_usage(void)
+static void __attribute__((noreturn)) bad_usage(void)
 {
 	fputs(usage, stderr);
 	exit(2);
@@ -31,7 +31,7 @@ static u64 parse_number(const char *text)
 
 static void parse_skip(struct sim_limits *limits, const char *text)
 {
-	unsigned int a, b;
+	unsigned int a = 0, b = 0;
 
 	if (limits->nr_skip == 64 || sscanf(text, "%u-%u", &a, &b) != 2)
 		bad_usage();
