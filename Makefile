@@ -41,10 +41,11 @@ TESTLIB_SRC	:= $(sort $(wildcard tests/lib/*.c))
 UNIT_SRC	:= $(sort $(wildcard tests/unit/test-*.c))
 TOOL_SRC	:= $(sort $(wildcard tests/tools/*.c))
 BENCH_SRC	:= $(sort $(wildcard bench/*.c))
+SIM_SRC		:= $(sort $(wildcard sim/*.c))
 MAN_SRC		:= $(sort $(wildcard docs/man/*.scd))
 LIB_SRC		:= $(strip $(CORE_SRC) $(ENGINE_SRC))
 CHECKED_SRC	:= $(LIB_SRC) $(CLI_SRC) $(NBD_SRC)
-ALL_SRC		:= $(CHECKED_SRC) $(TESTLIB_SRC) $(UNIT_SRC) $(TOOL_SRC) $(BENCH_SRC)
+ALL_SRC		:= $(CHECKED_SRC) $(TESTLIB_SRC) $(UNIT_SRC) $(TOOL_SRC) $(BENCH_SRC) $(SIM_SRC)
 
 objects		 = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 LIB		:= $(if $(LIB_SRC),$(BUILD)/libhotset.a $(BUILD)/$(SONAME) $(BUILD)/libhotset.so)
@@ -53,6 +54,7 @@ PLUGIN		:= $(if $(NBD_SRC),$(BUILD)/nbdkit-hotset-plugin.so)
 UNIT		:= $(UNIT_SRC:tests/unit/%.c=$(BUILD)/tests/%)
 TOOLS		:= $(TOOL_SRC:tests/tools/%.c=$(BUILD)/tools/%)
 BENCH		:= $(BENCH_SRC:%.c=$(BUILD)/%)
+SIM		:= $(if $(SIM_SRC),$(BUILD)/hotset-sim)
 MAN		:= $(MAN_SRC:docs/man/%.scd=$(BUILD)/man/%)
 
 # ---- flags ---------------------------------------------------------------------------------------
@@ -86,7 +88,7 @@ endif
 # ---- build ---------------------------------------------------------------------------------------
 
 .PHONY: all
-all: $(LIB) $(CLI) $(PLUGIN) $(UNIT) $(TOOLS) $(BENCH) $(MAN) ## Build everything into $(BUILD)
+all: $(LIB) $(CLI) $(PLUGIN) $(UNIT) $(TOOLS) $(BENCH) $(SIM) $(MAN) ## Build everything into $(BUILD)
 
 # Rebuilds what was compiled with other flags.
 $(BUILD)/flags: FORCE
@@ -142,6 +144,16 @@ $(BUILD)/bench/%: $(BUILD)/obj/bench/%.o $(BUILD)/libhotset.a
 	@mkdir -p $(@D)
 	$(call Q,LD)$(CC) $(HS_LDFLAGS) -o $@ $^ $(APP_LIBS)
 
+# The engine's CRC; the simulator has an end of its own for failed assertions.
+$(BUILD)/obj/sim/crc32c.o: engine/crc32c.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(call Q,CC)$(CC) $(HS_CPPFLAGS) $(HS_CFLAGS) -Dhs_assert_failed=hs_engine_assert_failed -c $< -o $@
+
+$(BUILD)/obj/sim/%.o: PKG_CFLAGS :=
+$(BUILD)/obj/sim/%.o: DIR_CFLAGS := $(if $(SAN),,-O3)
+$(BUILD)/hotset-sim: $(call objects,$(SIM_SRC) $(CORE_SRC)) $(BUILD)/obj/sim/crc32c.o
+	$(call Q,LD)$(CC) $(HS_LDFLAGS) -o $@ $^
+
 $(BUILD)/man/%: docs/man/%.scd
 	@mkdir -p $(@D)
 	$(call Q,MAN)scdoc <$< >$@
@@ -184,6 +196,17 @@ $(BUILD)/tidy/%.ok: $(BUILD)/obj/%.o .clang-tidy
 format: ## Show what clang-format would change (advice, not a rule)
 	@for f in $(ALL_SRC) $(wildcard core/*.h engine/*.h cli/*.h nbd/*.h include/hotset/*.h); do \
 		clang-format $$f | diff -u --label $$f --label $$f.formatted $$f -; done; true
+
+# The simulator: worlds from new seeds, and those that once failed.
+.PHONY: sim sim-long sim-coverage
+sim: $(SIM) ## Simulated worlds: seeds that once failed, a fixed range, and as many new ones
+	tests/build/sim.sh $(BUILD)
+
+sim-long: $(SIM) ## Simulated worlds until stopped (Ctrl-C)
+	$(BUILD)/hotset-sim run --seconds 1000000000 --jobs $(or $(JOBS),2)
+
+sim-coverage: ## Which lines of core/ the simulator reaches (gcov)
+	sim/coverage.sh $(BUILD)-coverage
 
 # bench/NAME.sh, else the program made of bench/NAME.c; each writes bench/out/NAME.json.
 .PHONY: bench-core bench-nbd bench-open

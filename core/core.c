@@ -258,7 +258,7 @@ bool hs_core_failed(const struct hs_core *core)
 bool hs_core_abandon_due(const struct hs_core *core)
 {
 	return hs_peek(core->failed) && !hs_peek(core->abandoned) && hs_peek(core->want_abandon) &&
-	       hs_sum_dirty(core) <= hs_sum_unnamed(core) + hs_sum_lost(core);
+	       !hs_sum_sole(core);
 }
 
 s32 hs_slot_domain(const struct hs_core *core, u32 slot)

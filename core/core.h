@@ -124,7 +124,7 @@ struct hs_req {
 	u32 unit;			/* of a unit-by-unit second read */
 	u64 first, last;		/* blocks */
 	u64 deadline;			/* ns; 0: none */
-	u64 target[3];			/* FLUSH: commit round, origin flush, the first that covers it */
+	u64 target[3];			/* FLUSH: commit round, origin flush, losses told of when it began */
 	struct hs_list bucket;		/* entry in the block lock table */
 	struct hs_list link;		/* on a list of parked requests, or on out->run */
 	struct hs_io ios[HS_REQ_IOS];

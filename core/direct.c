@@ -17,11 +17,22 @@ enum { D_START = HS_DIRECT_START, D_BASE, D_CLEAR, D_IO };
 enum { G_START, G_CLEAR, G_IO };
 
 /* A direct write is acknowledged: a FLUSH owes an origin FLUSH from now on, and copies of it wait for one. */
-static void hs_direct_done(struct hs_shard *sh)
+static void hs_direct_done(struct hs_shard *sh, bool doubtful)
 {
 	hs_poke(sh->directs, sh->directs + 1);
 	hs_poke(sh->origin_writes, sh->origin_writes + 1);
+	if (doubtful)
+		hs_poke(sh->doubts, sh->doubts + 1);
 	hs_barrier();	/* before the phase is looked at: see hs_oflush_needed */
+}
+
+/*
+ * An origin FLUSH failed since the request began its I/O there. What it wrote may be lost though it ended well,
+ * and the next FLUSH, which must say so, would not bring it back.
+ */
+static bool hs_direct_doubtful(const struct hs_core *core, const struct hs_req *req)
+{
+	return hs_peek(core->oflush_failures) != req->unit;
 }
 
 /* Moves the names of one block out of the way as far as that goes now. */
@@ -83,19 +94,27 @@ enum hs_clear hs_direct_clear(struct hs_core *core, struct hs_shard *sh, struct 
 	return ret;
 }
 
-/* On a failed cache device names go away only by hs_core_abandon: that has a time limit. */
+/*
+ * On a failed cache device names go away only by hs_core_abandon, and while write-back of these blocks fails they do
+ * not become clean: that has a time limit.
+ */
 static enum hs_step_result hs_direct_park(struct hs_core *core, struct hs_shard *sh, struct hs_req *req,
 					  struct hs_out *out)
 {
+	bool failed = hs_peek(core->failed) && !hs_peek(core->abandoned);
 	u64 now = hs_peek(core->now);
 
-	if (hs_peek(core->failed) && !hs_peek(core->abandoned)) {
+	if (failed)
 		hs_poke(core->want_abandon, 1);
-		if (!req->deadline)
-			req->deadline = now + hs_peek(core->tun.slot_wait_ns);
-		else if (now > req->deadline)
-			return hs_req_end(core, sh, req, -EIO, out);
-	}
+	/* With many bad blocks and a long back-off the turn of ours may be far off. */
+	if ((req->flags & HS_P_WANT_CLEAN) && hs_peek(core->wb_failing))
+		req->flags |= HS_P_WB_FAILED;
+	if (!failed && !(req->flags & HS_P_WB_FAILED))
+		req->deadline = 0;
+	else if (!req->deadline)
+		req->deadline = now + hs_peek(core->tun.slot_wait_ns);
+	else if (now > req->deadline)
+		return hs_req_end(core, sh, req, -EIO, out);
 	return hs_wait(sh, req);
 }
 
@@ -131,6 +150,7 @@ static enum hs_step_result hs_direct_write(struct hs_core *core, struct hs_shard
 	} else if (req->flags & HS_P_COPY) {
 		sh->n.not_cached[HS_WHY_NO_SLOT]++;
 	}
+	req->unit = hs_peek(core->oflush_failures);
 	req->state = D_IO;
 	return HS_IO;
 }
@@ -191,13 +211,14 @@ static enum hs_step_result hs_direct_base(struct hs_core *core, struct hs_shard 
 static enum hs_step_result hs_direct_end(struct hs_core *core, struct hs_shard *sh,
 					 struct hs_req *req, struct hs_out *out)
 {
+	bool doubtful = hs_direct_doubtful(core, req);
 	s32 err = req->io[0].error;
 	u16 dst = req->dst;
 
 	/* Even a failed write may have changed the origin. */
-	hs_direct_done(sh);
+	hs_direct_done(sh, doubtful);
 	sh->n.origin_errors += !!err;
-	if (dst != HS_NIL && (err || req->io[1].error)) {
+	if (dst != HS_NIL && (err || req->io[1].error || doubtful)) {
 		sh->n.cache_errors += !!req->io[1].error;
 		sh->n.not_cached[HS_WHY_ERROR]++;
 		hs_slot_retire(core, sh, req->set, dst);
@@ -264,6 +285,7 @@ static enum hs_step_result hs_range_try(struct hs_core *core, struct hs_shard *s
 		     HS_BUF_NONE, 0);
 	if (req->flags & HS_REQ_FUA)
 		req->io[0].flags |= HS_IO_FUA;
+	req->unit = hs_peek(core->oflush_failures);
 	req->state = G_IO;
 	return HS_IO;
 }
@@ -285,7 +307,7 @@ enum hs_step_result hs_range_step(struct hs_core *core, struct hs_req *req, stru
 	case G_CLEAR:
 		return hs_range_try(core, sh, req, out);
 	default:
-		hs_direct_done(sh);
+		hs_direct_done(sh, hs_direct_doubtful(core, req));
 		sh->n.origin_errors += !!req->io[0].error;
 		return hs_req_end(core, sh, req, req->io[0].error, out);
 	}

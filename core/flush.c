@@ -17,6 +17,12 @@ static enum hs_step_result hs_flush_park(struct hs_core *core, struct hs_req *re
 	return HS_WAIT;
 }
 
+/* How often the origin may have lost what had been acknowledged. */
+static u64 hs_flush_losses(const struct hs_core *core)
+{
+	return core->oflush.losses + hs_sum_doubts(core);
+}
+
 static void hs_flush_start(struct hs_core *core, struct hs_req *req, struct hs_out *out)
 {
 	struct hs_journal *j = &core->journal;
@@ -24,22 +30,31 @@ static void hs_flush_start(struct hs_core *core, struct hs_req *req, struct hs_o
 
 	req->target[0] = 0;
 	req->target[1] = 0;
+	req->target[2] = of->told;
 	if (hs_sum_unnamed(core)) {
 		hs_commit_want(core, out);
 		req->target[0] = j->want_round;
 	}
-	/* One under way may carry some of what we owe: if it fails, so do we. */
-	req->target[2] = of->done + 1;
 	if (of->again || hs_sum_directs(core) != of->directs) {
 		req->target[1] = of->begun + 1;
 		hs_oflush_want(core, out);
 	} else if (of->begun != of->done && of->covers) {
 		req->target[1] = of->begun;
 	}
-	of->awaited = hs_max(of->awaited, req->target[1]);
-	if (of->owed)
-		req->flags |= HS_P_OWED_ERROR;
-	of->owed = false;
+}
+
+/*
+ * Each loss is told by a FLUSH before one succeeds: all those under way fail, and those that begin before the first
+ * of them has ended.
+ */
+static s32 hs_flush_verdict(struct hs_core *core, const struct hs_req *req)
+{
+	u64 losses = hs_flush_losses(core);
+
+	if (losses == req->target[2])
+		return 0;
+	core->oflush.told = losses;
+	return -EIO;
 }
 
 static enum hs_step_result hs_flush_done(struct hs_req *req, s32 error)
@@ -60,8 +75,5 @@ enum hs_step_result hs_flush_step(struct hs_core *core, struct hs_req *req, stru
 		return hs_flush_park(core, req);
 	if (hs_peek(core->failed) && hs_sum_unnamed(core))
 		return hs_flush_done(req, -EIO);
-	if ((req->flags & HS_P_OWED_ERROR) ||
-	    (req->target[1] && core->oflush.failed_at >= req->target[2]))
-		return hs_flush_done(req, -EIO);
-	return hs_flush_done(req, 0);
+	return hs_flush_done(req, hs_flush_verdict(core, req));
 }

@@ -61,6 +61,7 @@ enum hs_cur {
 #define HS_S_PHASE		0x0200u
 #define HS_S_AGE_SHIFT		10
 #define HS_S_AGE		0x0c00u	/* dirty generation, modulo 4 */
+#define HS_S_STALE		0x1000u	/* retired while dirty: what it holds need not be on the origin */
 
 static inline enum hs_cur hs_cur(u16 s)
 {
@@ -91,6 +92,14 @@ static inline bool hs_cur_dirty(enum hs_cur cur)
 static inline bool hs_cur_named(enum hs_cur cur)
 {
 	return cur >= HS_CLEAN;
+}
+
+/* The durable map may hold flushed data here that are nowhere else, though they may have been overwritten since. */
+static inline bool hs_slot_sole(u16 s)
+{
+	if (!(s & HS_S_DUR))
+		return false;
+	return hs_cur_dirty(hs_cur(s)) ? !(s & HS_S_LOST) : !!(s & HS_S_STALE);
 }
 
 /* ---- sets --------------------------------------------------------------------------------------- */
@@ -132,8 +141,10 @@ struct hs_shard {
 	u32 hold[2];			/* slots on hold, by phase */
 	u64 gauges[2];			/* see struct hs_weight */
 	u32 lost;			/* slots */
+	u32 sole;			/* slots that hold, by the durable map, what may be nowhere else */
 	u64 origin_writes;		/* ended, of any kind (R3) */
 	u64 directs;			/* of them acknowledged direct writes, discards, zeroings (R4) */
+	u64 doubts;			/* of them in flight while an origin FLUSH failed */
 
 	bool wake;			/* something changed that a parked request may wait for */
 	bool no_inplace;		/* the commit machine waits for a write in place */
@@ -159,6 +170,7 @@ struct hs_shard {
 struct hs_weight {
 	u64 counts, gauges[2];
 	u32 unnamed;
+	u32 sole;		/* for LOST and STALE see hs_slot_sole */
 };
 extern const struct hs_weight hs_weights[32];	/* by cur and dur, the low five bits of a state */
 #define HS_W_FREE		1ull		/* a free slot's, in counts and in gauges[1] */
@@ -195,6 +207,7 @@ static inline void hs_gauge(struct hs_shard *sh, struct hs_set *st, u16 from, u1
 	sh->gauges[0] += more->gauges[0] - less->gauges[0];
 	hs_poke(sh->gauges[1], sh->gauges[1] + more->gauges[1] - less->gauges[1]);
 	hs_poke(sh->unnamed, sh->unnamed + more->unnamed - less->unnamed);
+	hs_poke(sh->sole, sh->sole + more->sole - less->sole);
 }
 
 /* ---- replacement policy -------------------------------------------------------------------------- */
@@ -258,15 +271,14 @@ struct hs_commit {
 struct hs_oflush {
 	struct hs_req req;
 	u64 begun, done;		/* counts; done moves on failure too */
-	u64 failed_at;			/* the last that failed, 0: none */
 	u64 last_begin;			/* ns */
 	bool flipped;
 	bool spoiled;			/* one failed: what is on hold may have been lost with it */
 	bool covers;			/* the one under way: acknowledged direct writes */
 	bool again;			/* the last failed, or none has been: what it covered is owed still */
 	u64 writes, directs;		/* sums over the shards when the last one began */
-	bool owed;			/* one failed of which no FLUSH has been told */
-	u64 awaited;			/* the last that a FLUSH waits for */
+	u64 losses;			/* that failed with acknowledged direct writes to lose */
+	u64 told;			/* losses, and doubts of all shards, of which a FLUSH has told */
 };
 
 struct hs_meta {
@@ -289,6 +301,7 @@ struct hs_wb {
 	bool skip[HS_WB_RUN];		/* not to be written: lost, or superseded meanwhile */
 	u32 nr, set, shard, visited, scanned;
 	bool again;			/* the second read */
+	u32 failures;			/* core->oflush_failures when the write began */
 	u64 block;
 	u8 *buf;
 	u32 *csum;
@@ -375,6 +388,7 @@ struct hs_core {
 	u32 drain, drain_mode;
 	u32 failed, abandoned, stopping;
 	u32 ov;				/* HS_OV_* */
+	u32 oflush_failures;		/* what was in flight then may be lost */
 	u32 held_gen;			/* bumped when ov's verdict changes */
 	u32 age_gen;
 	u32 tick_gen;			/* counts ticks */
@@ -737,6 +751,7 @@ static hs_always_inline void hs_slot_committed(struct hs_core *core, struct hs_s
 	*state = to;
 	if (hs_cur_dirty(hs_cur(from)))
 		hs_poke(sh->unnamed, sh->unnamed + (dur == HS_D_NONE) - (hs_dur(from) == HS_D_NONE));
+	hs_poke(sh->sole, sh->sole + hs_slot_sole(to) - hs_slot_sole(from));
 	if (hs_slot_freeable(core, sh, st, set, way, to))
 		hs_slot_free(core, sh, st, way);
 	else if (unlikely(hs_slot_desired(to) != dur))
@@ -921,9 +936,10 @@ void hs_run(struct hs_req *req, u8 state, s32 domain, struct hs_out *out);
 /* Sums of words peeked from all shards. */
 u64 hs_sum_unnamed(const struct hs_core *core);
 u64 hs_sum_dirty(const struct hs_core *core);
-u64 hs_sum_lost(const struct hs_core *core);
+u64 hs_sum_sole(const struct hs_core *core);
 u64 hs_sum_origin_writes(const struct hs_core *core);
 u64 hs_sum_directs(const struct hs_core *core);
+u64 hs_sum_doubts(const struct hs_core *core);
 u64 hs_sum_hold(const struct hs_core *core, u32 phase);
 bool hs_any_ready(const struct hs_core *core);
 
@@ -936,6 +952,6 @@ bool hs_any_ready(const struct hs_core *core);
 #define HS_P_WRITING		(1u << 20)	/* counted in the shard's `writing` */
 #define HS_P_COPY		(1u << 21)	/* write-through: the block buffer holds the base of a copy */
 #define HS_P_UNREAD		(1u << 23)	/* part of what is to be copied gave a read error */
-#define HS_P_OWED_ERROR		(1u << 22)	/* FLUSH: tells of an origin FLUSH that failed before */
+#define HS_P_WB_FAILED		(1u << 24)	/* parked: the write-back that it waits for failed */
 
 #endif

@@ -56,9 +56,10 @@ u64 hs_sum_##name(const struct hs_core *core) \
 	return sum; \
 }
 HS_SUM(unnamed, unnamed)
-HS_SUM(lost, lost)
+HS_SUM(sole, sole)
 HS_SUM(origin_writes, origin_writes)
 HS_SUM(directs, directs)
+HS_SUM(doubts, doubts)
 #undef HS_SUM
 
 u64 hs_sum_dirty(const struct hs_core *core)

@@ -105,8 +105,9 @@ enum hs_step_result hs_oflush_step(struct hs_core *core, struct hs_req *req, str
 		return hs_oflush_start(core, out);
 	failed = hs_io_error(req);
 	if (failed) {
-		of->failed_at = of->begun;
-		of->owed |= of->covers && of->awaited < of->begun;
+		/* Not only what it covered: a write acknowledged since it began may be lost too. */
+		of->losses += of->covers || hs_sum_directs(core) != of->directs;
+		hs_poke(core->oflush_failures, core->oflush_failures + 1);
 		of->again = true;
 		core->journal.n.origin_errors++;
 	}

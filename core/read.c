@@ -69,6 +69,7 @@ static enum hs_step_result hs_read_fetch(struct hs_core *core, struct hs_req *re
 	req->nr_io = 0;
 	hs_io_origin(core, req, HS_IO_READ, hs_block_first_sector(core, req->first),
 		     hs_block_valid(&core->geo, req->first), HS_BUF_BLOCK, 0);
+	req->unit = hs_peek(core->oflush_failures);
 	req->state = R_FETCH;
 	return HS_IO;
 }
@@ -211,9 +212,11 @@ static enum hs_step_result hs_read_stored(struct hs_core *core, struct hs_shard 
 					  struct hs_req *req, struct hs_out *out)
 {
 	struct hs_set *st = hs_set_at(core, req->set);
+	/* What was fetched may have been lost over there since: no later FLUSH would make it durable (R3). */
+	bool doubtful = hs_peek(core->oflush_failures) != req->unit;
 
-	if (req->io[0].error) {
-		sh->n.cache_errors++;
+	if (req->io[0].error || doubtful) {
+		sh->n.cache_errors += !!req->io[0].error;
 		sh->n.not_cached[HS_WHY_ERROR]++;
 		hs_slot_retire(core, sh, req->set, req->dst);
 	} else {

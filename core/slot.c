@@ -39,6 +39,7 @@ static inline bool hs_slot_unnamed(u16 s)
 		.counts = W_SET(free, retired, work), \
 		.gauges = { W_PAIR(used, retired), W_PAIR(free, dirty) }, \
 		.unnamed = (dirty) && (dur) == HS_D_NONE, \
+		.sole = (dirty) && (dur) != HS_D_NONE, \
 	}
 #define WEIGHTS(cur, ...) \
 	WEIGHT(cur, HS_D_NONE, __VA_ARGS__), WEIGHT(cur, HS_D_CLEAN, __VA_ARGS__), \
@@ -58,6 +59,15 @@ const struct hs_weight hs_weights[32] = {
 static bool hs_slot_is_lost(u16 s)
 {
 	return hs_cur_dirty(hs_cur(s)) && (s & HS_S_LOST);
+}
+
+/* What LOST and STALE change in the gauges. */
+static void hs_gauge_flags(struct hs_shard *sh, u16 from, u16 to)
+{
+	u32 sole = hs_weights[from & (HS_S_CUR | HS_S_DUR)].sole - hs_weights[to & (HS_S_CUR | HS_S_DUR)].sole;
+
+	hs_poke(sh->lost, sh->lost + hs_slot_is_lost(to) - hs_slot_is_lost(from));
+	hs_poke(sh->sole, sh->sole + sole + hs_slot_sole(to) - hs_slot_sole(from));
 }
 
 /* A slot goes on hold, or comes off: the gauge, the bit and the queue. */
@@ -129,8 +139,8 @@ static hs_always_inline void hs_change(struct hs_core *core, struct hs_shard *sh
 		hs_slot_unhold(core, sh, st, way, from);
 	if (to & ~from & HS_S_HOLD)
 		hs_slot_hold(core, sh, st, set, way, to);
-	if (unlikely((from | to) & HS_S_LOST))
-		hs_poke(sh->lost, sh->lost + hs_slot_is_lost(to) - hs_slot_is_lost(from));
+	if (unlikely((from | to) & (HS_S_LOST | HS_S_STALE)))
+		hs_gauge_flags(sh, from, to);
 	hs_slot_pending(core, sh, st, set, way, to);
 	if (unlikely(!hs_list_empty(&sh->waiters)))
 		sh->wake |= hs_slot_awaited(from, to);
@@ -179,10 +189,12 @@ void hs_slot_retire(struct hs_core *core, struct hs_shard *sh, u32 set, u16 way)
 {
 	struct hs_set *st = hs_set_at(core, set);
 	u16 from = hs_state(core, st)[way];
+	u16 to = hs_with_cur((u16)(from & ~(HS_S_HOLD | HS_S_PHASE | HS_S_LOST)), HS_RETIRED);
 	u64 block = hs_tag(core, st, way);
 
-	hs_change(core, sh, st, set, way, from,
-		  hs_with_cur((u16)(from & ~(HS_S_HOLD | HS_S_PHASE | HS_S_LOST)), HS_RETIRED));
+	if (hs_cur_dirty(hs_cur(from)) && !(from & HS_S_LOST))
+		to |= HS_S_STALE;
+	hs_change(core, sh, st, set, way, from, to);
 	if (hs_dur(from) == HS_D_NONE)
 		hs_slot_pend_durable(core, sh, set, block);
 }
@@ -251,12 +263,12 @@ static u16 hs_arrive_state(struct hs_core *core, u16 s, u16 old, enum hs_cur as,
 static hs_always_inline void hs_slot_supersede(struct hs_core *core, struct hs_shard *sh, struct hs_set *st, u32 set, u16 way, u16 old)
 {
 	u16 *state = hs_state(core, st), was = state[old];
-	u16 retired = hs_with_cur(was, HS_RETIRED);
+	u16 retired = hs_with_cur(was | HS_S_STALE, HS_RETIRED);
 
 	core->policy->replace(core, st, old, way);
 	state[way] = (u16)(HS_DIRTY | (was & HS_S_AGE));
 	state[old] = retired;
-	/* As many are used and dirty as before. */
+	/* As many are used, dirty and sole as before. */
 	st->counts += HS_W_RETIRED;
 	sh->gauges[0] += HS_W_SHARD_RETIRED;
 	hs_pending_set(core, st, way);
@@ -300,7 +312,8 @@ void hs_slot_load(struct hs_core *core, struct hs_shard *sh, u32 set, u16 way, e
 		s |= HS_S_LOST;
 	hs_state(core, st)[way] = s;
 	hs_gauge(sh, st, HS_FREE, s);
-	sh->lost += dur == HS_D_LOST;
+	if (dur == HS_D_LOST)
+		hs_gauge_flags(sh, HS_FREE, s);
 	if (hs_slot_list(s))
 		core->policy->insert(core, st, way, hs_slot_list(s) == HS_L_DIRTY);
 }

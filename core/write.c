@@ -354,7 +354,8 @@ static enum hs_step_result hs_write_no_slot(struct hs_core *core, struct hs_shar
 		return HS_AGAIN;
 	}
 	sh->n.slot_waits += !req->deadline;
-	if (!req->deadline || (hs_set_has_hope(core, req->set) && !hs_peek(core->wb_failing))) {
+	if (!req->deadline || (hs_set_has_hope(core, req->set) && !hs_peek(core->wb_failing) &&
+			       !(req->flags & HS_P_WB_FAILED))) {
 		req->deadline = now + hs_peek(core->tun.slot_wait_ns);
 	} else if (now > req->deadline) {
 		if (req->src != HS_NIL)

@@ -300,6 +300,7 @@ static enum hs_step_result hs_wb_write(struct hs_core *core, struct hs_wb *w)
 			     hs_wb_sectors(core, w->block + i, n), HS_BUF_MEM, 0);
 		w->io[w->req.nr_io - 1].mem = w->buf + ((size_t)i << core->geo.block_shift);
 	}
+	w->failures = hs_peek(core->oflush_failures);
 	w->req.state = B_WRITE;
 	if (!w->req.nr_io)
 		return HS_AGAIN;
@@ -356,9 +357,26 @@ static void hs_wb_slot_done(struct hs_core *core, struct hs_shard *sh, struct hs
 	hs_slot_change(core, sh, hs_set_at(core, w->set), w->set, w->way[i], s);
 }
 
+/* Those who wait for one of these blocks, or for a slot of their set, do so no longer than a set time from now. */
+static void hs_wb_tell(struct hs_shard *sh, const struct hs_wb *w)
+{
+	struct hs_list *l;
+
+	hs_list_for_each(l, &sh->waiters) {
+		struct hs_req *r = hs_list_entry(l, struct hs_req, link);
+
+		if (r->op >= HS_OP_COUNT || r->set != w->set)
+			continue;
+		if (!(r->flags & HS_P_WANT_CLEAN) || (r->first < w->block + w->nr && w->block <= r->last))
+			r->flags |= HS_P_WB_FAILED;
+	}
+}
+
 static enum hs_step_result hs_wb_written(struct hs_core *core, struct hs_wb *w, struct hs_out *out)
 {
 	struct hs_shard *sh = &core->shards[w->shard];
+	/* An origin FLUSH failed meanwhile, and may have lost what we wrote: it stays dirty. */
+	bool doubtful = hs_peek(core->oflush_failures) != w->failures;
 	u32 i, n, k, io = 0;
 	bool failed = false;
 
@@ -374,10 +392,11 @@ static enum hs_step_result hs_wb_written(struct hs_core *core, struct hs_wb *w, 
 		failed |= w->io[io].error;
 		sh->n.write_back_errors += !!w->io[io].error;
 		for (k = i; k < i + n; k++)
-			hs_wb_slot_done(core, sh, w, k, !w->io[io].error);
+			hs_wb_slot_done(core, sh, w, k, !w->io[io].error && !doubtful);
 		io++;
 	}
 	if (failed) {
+		hs_wb_tell(sh, w);
 		hs_wb_backoff(core);
 	} else if (io) {
 		hs_poke(core->wb_failing, 0);

@@ -715,7 +715,7 @@ void box_rot(struct box *b, int dev, u64 byte)
 
 /* What hs_core_recount leaves out: the set's own numbers, and what FLUSH and the origin's flush go by. */
 struct box_recount {
-	u32 unnamed, hold[2], dirty;
+	u32 unnamed, hold[2], dirty, sole;
 };
 
 /* A commit comes to a block by any of its ways, or again when the transaction that has one is through. */
@@ -744,6 +744,7 @@ static void check_set(struct box *b, u32 set, struct box_recount *n)
 		dirty += cur == HS_DIRTY || cur == HS_INPLACE;
 		held += !!(s & HS_S_HOLD);
 		n->dirty += hs_cur_dirty(cur);
+		n->sole += hs_slot_sole(s);
 		n->unnamed += hs_cur_dirty(cur) && hs_dur(s) == HS_D_NONE;
 		if (s & HS_S_HOLD)
 			n->hold[!!(s & HS_S_PHASE)]++;
@@ -778,6 +779,7 @@ static void check_shard(struct box *b, u32 shard)
 	for (i = 0; i < sh->nsets; i++)
 		check_set(b, sh->first_set + i, &n);
 	assert_int_equal(sh->unnamed, n.unnamed);
+	assert_int_equal(sh->sole, n.sole);
 	assert_int_equal(sh->hold[0], n.hold[0]);
 	assert_int_equal(sh->hold[1], n.hold[1]);
 	assert_int_equal(hs_shard_dirty(sh), n.dirty);

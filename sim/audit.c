@@ -1,0 +1,410 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * The durable map, looked at directly: a cut is imagined at this very moment, a second core opens what it would
+ * leave (reads only, nothing of the world is touched), and every sector is compared with the truth:
+ *
+ *	named clean	the slot holds what the origin durably holds, whatever that cut takes of the origin (R2, R3)
+ *	named dirty	the last flushed value or a later one (R1, R4)
+ *	not named	the origin holds that
+ *
+ * The same eyes look at the cache that was just opened for service, and at the origin after its last stop.
+ */
+#include <stdlib.h>
+
+#include "sim/sim.h"
+
+#define NO_SLOT		0xffffffffu
+
+/* A map and the disks under it. */
+struct look {
+	struct sim_world *w;
+	struct hs_core *core;
+	const struct sim_cut *cut[2];	/* NULL: the disk as it is */
+	u64 claims;
+	const char *how;
+	u32 *slot;			/* of each block */
+};
+
+/* ---- a second core ------------------------------------------------------------------------------------- */
+
+static void *audit_memory(size_t bytes)
+{
+	static void *mem;
+	static size_t room;
+
+	if (bytes > room) {
+		free(mem);
+		room = hs_round_up(bytes, HS_MIB);
+		mem = aligned_alloc(HS_PAGE, room);
+		if (!mem)
+			abort();
+	}
+	return mem;
+}
+
+static void audit_io(const struct look *l, struct hs_io *h)
+{
+	u8 *p = (u8 *)h->mem + h->buf_off;
+	u32 i;
+
+	if (h->op != HS_IO_READ || h->dev != HS_CACHE)
+		sim_fail(l->w, "opening writes, before it is claimed");
+	sim_disk_read_after(&l->w->disk[HS_CACHE], l->cut[HS_CACHE], h->sector, h->sectors, p);
+	h->error = 0;
+	for (i = 0; h->csum && i < h->csum_units; i++)
+		h->csum[i] = hs_unit_crc(l->core, h->csum_first + i, p + (size_t)i * HS_UNIT_BYTES);
+}
+
+static s32 audit_open(const struct look *l)
+{
+	struct hs_req *req = hs_core_open(l->core);
+	enum hs_step_result ret;
+	struct hs_out out;
+	u32 i;
+
+	hs_out_init(&out);
+	while ((ret = hs_step(l->core, req, &out)) != HS_DONE)
+		for (i = 0; ret == HS_IO && i < req->nr_io; i++)
+			audit_io(l, &req->io[i]);
+	return req->error;
+}
+
+int sim_superblock(struct sim_world *w, const struct sim_cut *cut, struct hs_sb *sb, unsigned int *bad)
+{
+	u8 page[2][HS_PAGE];
+	u32 i;
+
+	for (i = 0; i < 2; i++)
+		sim_disk_read_after(&w->disk[HS_CACHE], cut, HS_SB_OFFSET(i) >> HS_SECTOR_SHIFT,
+				    HS_PAGE_SECTORS, page[i]);
+	return hs_sb_pick(page[0], page[1], sb, bad);
+}
+
+/* ---- sectors --------------------------------------------------------------------------------------------- */
+
+static void look_map(struct look *l)
+{
+	const struct hs_geometry *geo = &l->w->plan.geo;
+	struct hs_slot_view view;
+	u32 slot;
+
+	memset(l->slot, 0xff, geo->nr_blocks * sizeof(*l->slot));
+	for (slot = 0; slot < geo->nr_slots; slot++) {
+		hs_slot_look(l->core, slot, &view);
+		if (!view.named)
+			continue;
+		if (l->slot[view.block] != NO_SLOT)
+			sim_fail(l->w, "%s: block %llu is in two slots", l->how,
+				 (unsigned long long)view.block);
+		l->slot[view.block] = slot;
+	}
+}
+
+static void look_read(const struct look *l, enum hs_io_dev dev, u64 sector, u32 sectors, u8 *data)
+{
+	sim_disk_read_after(&l->w->disk[dev], l->cut[dev], sector, sectors, data);
+}
+
+static void look_value(const struct look *l, u64 sector, const u8 *data)
+{
+	u32 value = sim_stamp_read(data, sector);
+
+	if (!sim_oracle_survives(l->w, sector, value, l->claims))
+		sim_oracle_complain(l->w, sector, value, l->claims, l->how);
+}
+
+/* Is that what the origin durably holds, whatever a cut takes? */
+static void look_origin_agrees(const struct look *l, u64 sector, const u8 *data)
+{
+	const struct sim_disk *d = &l->w->disk[HS_ORIGIN];
+	const struct sim_version *v = d->sector[sector].newest;
+	u32 value = sim_stamp_read(data, sector);
+	bool durable = false;
+
+	for (; v && !durable; v = v->older) {
+		durable = v->durable;
+		if (!v->doomed && memcmp(v->data, data, SIM_SECTOR))
+			sim_fail(l->w, "%s: sector %llu is %lld in its clean slot, %lld on the origin", l->how,
+				 (unsigned long long)sector, (long long)value,
+				 (long long)sim_stamp_read(v->data, sector));
+	}
+	if (!durable && value != d->untouched)
+		sim_fail(l->w, "%s: sector %llu is %lld in its clean slot, the origin's is not durable", l->how,
+			 (unsigned long long)sector, (long long)value);
+}
+
+static bool unit_matches(const struct look *l, const struct hs_slot_view *view, u32 unit, const u8 *data)
+{
+	u64 nr = (view->block << (l->w->plan.geo.block_shift - HS_UNIT_SHIFT)) + unit;
+
+	return !view->crcs || hs_unit_crc(l->core, nr, data) == view->crcs[unit];
+}
+
+/* One unit of a named slot, or its place on the origin. slot: its first sector, or 0. */
+static void look_unit(const struct look *l, const struct hs_slot_view *view, u64 slot, u32 unit, u64 first,
+		      u32 sectors)
+{
+	bool named = slot, bad;
+	u8 data[HS_UNIT_BYTES];
+	u64 at = slot + unit * HS_UNIT_SECTORS;
+	u32 i;
+
+	if (named) {
+		look_read(l, HS_CACHE, at, HS_UNIT_SECTORS, data);
+		bad = !unit_matches(l, view, unit, data);
+		if (bad && !l->w->damaged && !view->lost && l->claims == SIM_FOREVER)
+			sim_fail(l->w, "%s: slot data of sector %llu do not match their checksum", l->how,
+				 (unsigned long long)first);
+		if ((bad || (view->lost && !view->crcs)) && view->dirty)
+			return;		/* lost */
+		named = !bad;
+	}
+	if (!named)
+		look_read(l, HS_ORIGIN, first, sectors, data);
+	for (i = 0; i < sectors; i++) {
+		look_value(l, first + i, data + i * SIM_SECTOR);
+		if (named && !view->dirty && !l->w->rolled_back && l->claims == SIM_FOREVER &&
+		    !sim_oracle_doubtful(l->w, first + i))
+			look_origin_agrees(l, first + i, data + i * SIM_SECTOR);
+	}
+}
+
+/* Never written, not cached: nothing to see. */
+static bool unit_untouched(const struct sim_world *w, u64 first, u32 sectors)
+{
+	u32 i;
+
+	for (i = 0; i < sectors; i++)
+		if (w->history[first + i].nr > 1 || w->history[first + i].e[0].op ||
+		    w->disk[HS_ORIGIN].sector[first + i].newest)
+			return false;
+	return true;
+}
+
+static void count_named(const struct hs_slot_view *view)
+{
+	sim_count(view->lost ? SIM_C_AUDIT_LOST : view->dirty ? SIM_C_AUDIT_DIRTY : SIM_C_AUDIT_CLEAN);
+}
+
+static void look_block(const struct look *l, u64 block)
+{
+	const struct hs_geometry *geo = &l->w->plan.geo;
+	u64 first = block << (geo->block_shift - HS_SECTOR_SHIFT), slot = 0;
+	u32 valid = hs_block_valid(geo, block), at;
+	struct hs_slot_view view = { 0 };
+
+	if (l->slot[block] != NO_SLOT) {
+		hs_slot_look(l->core, l->slot[block], &view);
+		slot = hs_slot_sector(l->core, l->slot[block]);
+		count_named(&view);
+	}
+	for (at = 0; at < valid; at += HS_UNIT_SECTORS) {
+		u32 n = (u32)hs_min(HS_UNIT_SECTORS, valid - at);
+
+		if (slot || !unit_untouched(l->w, first + at, n))
+			look_unit(l, &view, slot, at / HS_UNIT_SECTORS, first + at, n);
+	}
+}
+
+static void look_all(struct look *l)
+{
+	static u32 slots[SIM_BLOCKS_MAX];
+	u64 block;
+
+	l->slot = slots;
+	hs_assert(l->w->plan.geo.nr_blocks <= SIM_BLOCKS_MAX);
+	look_map(l);
+	for (block = 0; block < l->w->plan.geo.nr_blocks; block++)
+		look_block(l, block);
+}
+
+/* ---- the audits -------------------------------------------------------------------------------------------- */
+
+u64 sim_audit_claims(const struct sim_world *w, const struct hs_core *core)
+{
+	u64 seq = hs_core_sb(core)->end.seq;
+	const struct sim_tx *tx = &w->tx[seq % SIM_TXS];
+
+	if (!w->hit_cache || tx->seq != seq || tx->clock < w->restart)
+		return SIM_FOREVER;
+	return tx->clock;
+}
+
+/* 0, or what kept the second core from opening. */
+static s32 audit_load(struct look *l)
+{
+	struct hs_core_opts opts = { .shards = l->w->plan.shards, .mode = -1 };
+	unsigned int bad;
+	struct hs_sb sb;
+	s32 err = sim_superblock(l->w, l->cut[HS_CACHE], &sb, &bad);
+
+	if (err)
+		return err;
+	l->core = hs_core_init(audit_memory(hs_core_size(&sb.geo, &opts)), &sb, &opts);
+	err = audit_open(l);
+	if (!err && hs_core_report(l->core)->map_conflicts)
+		sim_fail(l->w, "%s: the map contradicts itself", l->how);
+	return err;
+}
+
+static void audit_refused(const struct look *l, s32 err)
+{
+	if (!l->w->hit_meta)
+		sim_fail(l->w, "%s: it cannot be opened: %d, %s", l->how, err,
+			 l->core ? hs_core_open_why(l->core) : "superblock");
+	sim_count(SIM_C_AUDIT_REFUSED);
+}
+
+void sim_audit(struct sim_world *w)
+{
+	struct sim_rng r = { sim_hash2(w->seed ^ 0x6175646974, w->events) };
+	struct sim_cut cut[2];
+	struct look l = { .w = w, .cut = { &cut[0], &cut[1] }, .how = "audit" };
+	s32 err;
+
+	sim_cut_draw(&cut[0], &w->disk[0], &r);
+	sim_cut_draw(&cut[1], &w->disk[1], &r);
+	sim_count(SIM_C_AUDIT);
+	err = audit_load(&l);
+	if (err) {
+		audit_refused(&l, err);
+		return;
+	}
+	if (hs_core_report(l.core)->dropped_last)
+		sim_count(SIM_C_AUDIT_DROPPED);
+	if (hs_core_report(l.core)->torn_tail)
+		sim_count(SIM_C_AUDIT_TORN);
+	l.claims = sim_audit_claims(w, l.core);
+	look_all(&l);
+}
+
+void sim_audit_half_formatted(struct sim_world *w)
+{
+	struct look l = { .w = w, .how = "half formatted" };
+	s32 err = audit_load(&l);
+
+	if (!err)
+		return;
+	if (l.core)
+		audit_refused(&l, err);
+	else
+		sim_count(SIM_C_OPEN_FORMAT_CUT);
+}
+
+/* What an error may hide is not pinned. */
+static bool pin_readable(const struct look *l, const struct hs_slot_view *view, u64 slot, u32 unit)
+{
+	u8 data[HS_UNIT_BYTES];
+
+	if (view->lost)
+		return false;
+	if (!l->w->damaged)
+		return true;
+	look_read(l, HS_CACHE, slot + unit * HS_UNIT_SECTORS, HS_UNIT_SECTORS, data);
+	return unit_matches(l, view, unit, data);
+}
+
+static void pin_sector(struct sim_world *w, const struct look *l, u32 op, u64 sector)
+{
+	const struct hs_geometry *geo = &w->plan.geo;
+	u32 shift = geo->block_shift - HS_SECTOR_SHIFT, slot = l->slot[sector >> shift];
+	u32 in_block = (u32)sector & ((1u << shift) - 1);
+	u8 data[SIM_SECTOR];
+
+	if (sim_oracle_doubtful(w, sector))
+		return;
+	if (slot == NO_SLOT) {
+		look_read(l, HS_ORIGIN, sector, 1, data);
+	} else {
+		u64 first = hs_slot_sector(l->core, slot);
+		struct hs_slot_view view;
+
+		hs_slot_look(l->core, slot, &view);
+		if (!pin_readable(l, &view, first, in_block / HS_UNIT_SECTORS))
+			return;
+		look_read(l, HS_CACHE, first + in_block, 1, data);
+	}
+	sim_oracle_pin(w, op, sector, sim_stamp_read(data, sector));
+}
+
+void sim_audit_served(struct sim_world *w, u64 claims, bool pin)
+{
+	struct look l = { .w = w, .core = w->core, .claims = claims, .how = "recovered" };
+	u64 sector;
+	u32 op;
+
+	look_all(&l);
+	if (!pin || w->rolled_back)
+		return;
+	op = sim_oracle_pin_begin(w);
+	for (sector = 0; sector < w->plan.geo.origin_sectors; sector++)
+		if (w->history[sector].nr > 1 || w->history[sector].e[0].op)
+			pin_sector(w, &l, op, sector);
+	w->clock++;
+}
+
+void sim_audit_counters(struct sim_world *w)
+{
+	struct hs_counters sum = { 0 }, scan = { 0 };
+	u32 i;
+
+	for (i = 0; i < hs_core_shards(w->core); i++) {
+		hs_core_count(w->core, (s32)i, &sum);
+		hs_core_recount(w->core, (s32)i, &scan);
+	}
+	if (sum.used != scan.used || sum.dirty != scan.dirty || sum.free != scan.free ||
+	    sum.retired != scan.retired || sum.lost != scan.lost)
+		sim_fail(w, "counters differ from a scan: used %llu %llu, dirty %llu %llu, free %llu %llu",
+			 (unsigned long long)sum.used, (unsigned long long)scan.used,
+			 (unsigned long long)sum.dirty, (unsigned long long)scan.dirty,
+			 (unsigned long long)sum.free, (unsigned long long)scan.free);
+	if (sum.retired)
+		sim_count(SIM_C_RETIRED);
+}
+
+void sim_audit_lost(struct sim_world *w, u8 *lost)
+{
+	struct hs_slot_view view;
+	u32 slot;
+
+	memset(lost, 0, w->plan.geo.nr_blocks);
+	for (slot = 0; slot < w->plan.geo.nr_slots; slot++) {
+		hs_slot_look(w->core, slot, &view);
+		if (view.named && view.dirty && view.lost)
+			lost[view.block] = 1;
+	}
+}
+
+void sim_audit_origin(struct sim_world *w, const u8 *lost)
+{
+	static const struct sim_cut nothing = { .keep = SIM_KEEP_NONE };
+	u32 shift = w->plan.geo.block_shift - HS_SECTOR_SHIFT;
+	u8 data[SIM_SECTOR];
+	u64 sector;
+
+	w->clock++;
+	for (sector = 0; sector < w->plan.geo.origin_sectors; sector++) {
+		if (lost[sector >> shift])
+			continue;
+		sim_disk_read_after(&w->disk[HS_ORIGIN], &nothing, sector, 1, data);
+		sim_oracle_read(w, sector, sim_stamp_read(data, sector), w->clock,
+				"the origin alone, after the last stop");
+	}
+}
+
+u64 sim_origin_fingerprint(const struct sim_world *w)
+{
+	const struct sim_disk *d = &w->disk[HS_ORIGIN];
+	u64 sector, sum = 0, words[2];
+
+	for (sector = 0; sector < d->sectors; sector++) {
+		const struct sim_version *v = d->sector[sector].newest;
+
+		if (!v)
+			continue;
+		memcpy(words, v->data, sizeof(words));
+		if (words[1] != d->untouched)
+			sum = sim_hash2(sum ^ sector, words[1]);
+	}
+	return sum;
+}

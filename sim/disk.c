@@ -1,0 +1,435 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * THE FAULT MODEL. What the simulated disks do to the cache, and what the cache may then do to its callers.
+ *
+ * Always, in every world:
+ *   - I/Os take any time and end in any order. The data of one I/O move in up to two parts, at any moment
+ *     between its submission and its end: a read may see half of a write that is in flight.
+ *   - A write goes to a volatile cache. A FLUSH makes durable what had ended before it began.
+ *   - A power cut keeps, of what was not flushed, any subset of 512-byte sectors: each sector ends as it was on
+ *     the media or as any unflushed write left it. So metadata pages and transactions are torn like data.
+ *     Allowed: a sector reads as its last flushed value or one written later, and, once read, stays so.
+ *   - The process is killed: both disks keep their caches, I/Os in flight happen or not. Allowed: as after a
+ *     cut; but what is read then is not yet durable, a later cut may take it, until a FLUSH.
+ *   - One of the two disks loses its power alone, the process with it.
+ *   - A discard zeroes, or leaves alone, each sector by chance. Allowed: a discarded range reads as zero or any
+ *     earlier value, and stays so once read.
+ *
+ * In worlds with faults:
+ *   - An I/O error on a range, for a while or for ever. A write that failed has reached any part of its range.
+ *     Allowed on the origin: an error for the requests that touch the range; a write that failed may be there or
+ *     not. On the cache: no error for what is clean; for what is dirty an error for that range alone. In the
+ *     cache's metadata: the cache goes out of service; nothing flushed is lost.
+ *   - FLUSH fails: of the data it was to make durable each sector may be durable, still be pending, or be lost;
+ *     what is lost is read until the next cut, or is gone at once. Later FLUSHes succeed. Allowed on the
+ *     origin: writes acknowledged before may be lost, but then a FLUSH says so, once, before one succeeds; such a
+ *     sector may show what was lost or what was before it, in turns, until it is written again (nobody can know
+ *     that what the origin still shows is not durable). On the cache (where what is lost is read no longer than
+ *     until the process ends): it goes out of service, FLUSH fails as long as something acknowledged is not durable elsewhere.
+ *   - A disk is gone: every I/O fails, for a while or for ever.
+ *   - The cache disk rots: a bit of a sector flips. It loses a write (acknowledged, never done), or puts it in
+ *     another place. In data, allowed: nothing if clean; an error for the 4 KiB unit if dirty. In metadata:
+ *     mirrored copies serve; else opening refuses. The last transaction, if its pages or the data of its names
+ *     were hit (or cannot be read by recovery) and its confirm record did not survive the cut, may roll back; what
+ *     it changed may then read as before or after it, and what stood in slots that it freed may be lost. At most one hit on metadata a world: two can hit both copies.
+ *   - The origin is changed while the cache is stopped clean: opening must notice.
+ *
+ * Left out: a cache disk that shows a new process what it lost at a failed FLUSH of an earlier one, takes its FLUSH,
+ * and loses it all the same; silent damage on the origin (nobody can notice it: it has no checksums); silent damage to a cache
+ * without checksums, and data that vanish from one at a failed FLUSH before any cut; two hits on metadata; I/O
+ * that never ends; memory errors.
+ */
+#include <stdlib.h>
+
+#include "sim/disk.h"
+
+/* ---- versions come from a pool that outlives the world --------------------------------------------------- */
+
+static struct sim_version *pool;
+
+static struct sim_version *version_new(void)
+{
+	struct sim_version *v = pool;
+	u32 i, n = 512;
+
+	if (!v) {
+		v = calloc(n, sizeof(*v));
+		if (!v)
+			abort();
+		for (i = 0; i < n; i++)
+			v[i].older = i + 1 < n ? &v[i + 1] : NULL;
+	}
+	pool = v->older;
+	return v;
+}
+
+static void version_free(struct sim_version *v)
+{
+	v->older = pool;
+	pool = v;
+}
+
+static void chain_free(struct sim_version *v)
+{
+	while (v) {
+		struct sim_version *older = v->older;
+
+		version_free(v);
+		v = older;
+	}
+}
+
+/* ---- stamps ---------------------------------------------------------------------------------------------- */
+
+#define STAMP_MAGIC	0x686f747365742121ull
+
+void sim_stamp(u8 *data, u64 sector, u32 value)
+{
+	u64 w[SIM_SECTOR / 8], fill = sim_hash2(sector, value);
+	u32 i;
+
+	if (value == SIM_ZERO) {
+		memset(data, 0, SIM_SECTOR);
+		return;
+	}
+	w[0] = STAMP_MAGIC ^ sector;
+	w[1] = value;
+	for (i = 2; i < SIM_SECTOR / 8; i++)
+		w[i] = fill;
+	memcpy(data, w, sizeof(w));
+}
+
+static bool all_zero(const u64 *w)
+{
+	u64 any = 0;
+	u32 i;
+
+	for (i = 0; i < SIM_SECTOR / 8; i++)
+		any |= w[i];
+	return !any;
+}
+
+u32 sim_stamp_read(const u8 *data, u64 sector)
+{
+	u64 w[SIM_SECTOR / 8], fill, differ = 0;
+	u32 i;
+
+	memcpy(w, data, sizeof(w));
+	if (!w[0])
+		return all_zero(w) ? SIM_ZERO : SIM_JUNK;
+	if (w[0] != (STAMP_MAGIC ^ sector) || !w[1] || w[1] >= SIM_JUNK)
+		return SIM_JUNK;
+	fill = sim_hash2(sector, w[1]);
+	for (i = 2; i < SIM_SECTOR / 8; i++)
+		differ |= w[i] ^ fill;
+	return differ ? SIM_JUNK : (u32)w[1];
+}
+
+/* ---- reading and writing ---------------------------------------------------------------------------------- */
+
+void sim_disk_init(struct sim_disk *d, const char *name, u64 sectors, u32 untouched,
+		   struct sim_sector *table, u32 *list)
+{
+	memset(d, 0, sizeof(*d));
+	d->name = name;
+	d->sectors = sectors;
+	d->untouched = untouched;
+	d->sector = table;
+	d->list = list;
+	memset(table, 0, sectors * sizeof(*table));
+}
+
+void sim_disk_free(struct sim_disk *d)
+{
+	u64 i;
+
+	for (i = 0; i < d->sectors; i++)
+		chain_free(d->sector[i].newest);
+	d->sectors = 0;
+}
+
+static void version_copy(const struct sim_disk *d, const struct sim_version *v, u64 sector, u8 *data)
+{
+	if (v)
+		memcpy(data, v->data, SIM_SECTOR);
+	else
+		sim_stamp(data, sector, d->untouched);
+}
+
+void sim_disk_read(const struct sim_disk *d, u64 sector, u32 sectors, u8 *data)
+{
+	for (; sectors--; sector++, data += SIM_SECTOR)
+		version_copy(d, d->sector[sector].newest, sector, data);
+}
+
+u32 sim_disk_number(struct sim_disk *d)
+{
+	return ++d->writes;
+}
+
+static void sector_list(struct sim_disk *d, u64 sector)
+{
+	if (d->sector[sector].listed)
+		return;
+	d->sector[sector].listed = true;
+	d->list[d->nr_list++] = (u32)sector;
+}
+
+void sim_disk_write(struct sim_disk *d, u64 sector, u32 sectors, const u8 *data, u32 number)
+{
+	for (; sectors--; sector++, data += SIM_SECTOR) {
+		struct sim_sector *s = &d->sector[sector];
+		struct sim_version *v = version_new();
+
+		v->older = s->newest;
+		v->write = number;
+		v->durable = false;
+		v->doomed = false;
+		memcpy(v->data, data, SIM_SECTOR);
+		s->newest = v;
+		sector_list(d, sector);
+	}
+}
+
+/* ---- FLUSH -------------------------------------------------------------------------------------------------- */
+
+static void version_harden(struct sim_version *v)
+{
+	chain_free(v->older);
+	v->older = NULL;
+	v->durable = true;
+}
+
+/* Takes the sectors off the list that have nothing unflushed left. */
+static void list_tidy(struct sim_disk *d)
+{
+	u32 i, left = 0;
+
+	for (i = 0; i < d->nr_list; i++) {
+		struct sim_sector *s = &d->sector[d->list[i]];
+
+		if (s->newest && !s->newest->durable)
+			d->list[left++] = d->list[i];
+		else
+			s->listed = false;
+	}
+	d->nr_list = left;
+}
+
+void sim_disk_flush(struct sim_disk *d, u32 mark)
+{
+	u32 i;
+
+	for (i = 0; i < d->nr_list; i++) {
+		struct sim_version *v = d->sector[d->list[i]].newest;
+
+		while (v && (v->write > mark || v->doomed))
+			v = v->older;
+		if (v && !v->durable)
+			version_harden(v);
+	}
+	list_tidy(d);
+}
+
+void sim_disk_harden(struct sim_disk *d, u64 sector, u32 sectors, u32 number)
+{
+	for (; sectors--; sector++) {
+		struct sim_version *v = d->sector[sector].newest;
+
+		while (v && v->write != number)
+			v = v->older;
+		if (v && !v->durable && !v->doomed)
+			version_harden(v);
+	}
+}
+
+/* The newest version that the FLUSH was to make durable goes; what is below it may have been kept. */
+static void version_lose(struct sim_version **link, bool visible)
+{
+	struct sim_version *v = *link;
+
+	if (visible) {
+		v->doomed = true;
+		return;
+	}
+	*link = v->older;
+	version_free(v);
+}
+
+void sim_disk_flush_failed(struct sim_disk *d, u32 mark, struct sim_rng *r, bool visible,
+			   void (*lost)(void *arg, u64 sector), void *arg)
+{
+	u32 i, fate = sim_below(r, 4);
+
+	for (i = 0; i < d->nr_list; i++) {
+		u64 sector = d->list[i];
+		struct sim_version **link = &d->sector[sector].newest;
+
+		while (*link && ((*link)->write > mark || (*link)->doomed))
+			link = &(*link)->older;
+		if (!*link || (*link)->durable)
+			continue;
+		switch (fate == 3 ? sim_below(r, 3) : fate) {
+		case 0:
+			version_harden(*link);
+			break;
+		case 1:
+			version_lose(link, visible);
+			if (lost)
+				lost(arg, sector);
+			break;
+		default:
+			break;
+		}
+	}
+	list_tidy(d);
+}
+
+void sim_disk_settle(struct sim_disk *d, struct sim_rng *r)
+{
+	bool again = sim_one_in(r, 2);
+	u32 i;
+
+	for (i = 0; i < d->nr_list; i++) {
+		struct sim_version **link = &d->sector[d->list[i]].newest;
+
+		while (*link) {
+			if ((*link)->doomed && !again) {
+				version_lose(link, false);
+				continue;
+			}
+			(*link)->doomed = false;
+			link = &(*link)->older;
+		}
+	}
+	list_tidy(d);
+}
+
+/* ---- power cuts ---------------------------------------------------------------------------------------------- */
+
+void sim_cut_draw(struct sim_cut *cut, const struct sim_disk *d, struct sim_rng *r)
+{
+	static const u32 percents[] = { 50, 50, 90, 10, 98 };
+
+	cut->keep = (enum sim_keep)sim_below(r, SIM_KEEP_COUNT);
+	cut->salt = sim_random(r);
+	cut->percent = percents[sim_below(r, 5)];
+	cut->before = d->writes + 1 - sim_below(r, (u32)hs_min(d->writes + 1, 40));
+}
+
+static bool cut_keeps(const struct sim_cut *cut, u64 sector, const struct sim_version *v)
+{
+	switch (cut->keep) {
+	case SIM_KEEP_ALL:
+		return true;
+	case SIM_KEEP_NONE:
+		return false;
+	case SIM_KEEP_SECTORS:
+		return sim_hash2(cut->salt ^ v->write, sector) % 100 < cut->percent;
+	case SIM_KEEP_WRITES:
+		return sim_hash2(cut->salt, v->write) % 100 < cut->percent;
+	default:
+		return v->write < cut->before;
+	}
+}
+
+const struct sim_version *sim_disk_after(const struct sim_disk *d, u64 sector, const struct sim_cut *cut)
+{
+	const struct sim_version *v = d->sector[sector].newest;
+
+	while (v && !v->durable && (v->doomed || !cut_keeps(cut, sector, v)))
+		v = v->older;
+	return v;
+}
+
+void sim_disk_read_after(const struct sim_disk *d, const struct sim_cut *cut, u64 sector, u32 sectors,
+			 u8 *data)
+{
+	for (; sectors--; sector++, data += SIM_SECTOR)
+		version_copy(d, cut ? sim_disk_after(d, sector, cut) : d->sector[sector].newest, sector,
+			     data);
+}
+
+void sim_disk_cut(struct sim_disk *d, const struct sim_cut *cut)
+{
+	u32 i;
+
+	for (i = 0; i < d->nr_list; i++) {
+		struct sim_sector *s = &d->sector[d->list[i]];
+		const struct sim_version *stays = sim_disk_after(d, d->list[i], cut);
+
+		while (s->newest != stays) {
+			struct sim_version *v = s->newest;
+
+			s->newest = v->older;
+			version_free(v);
+		}
+		if (s->newest)
+			version_harden(s->newest);
+	}
+	list_tidy(d);
+}
+
+/* ---- silent damage ------------------------------------------------------------------------------------------- */
+
+void sim_disk_rot(struct sim_disk *d, u64 sector, struct sim_rng *r)
+{
+	struct sim_sector *s = &d->sector[sector];
+
+	if (!s->newest) {
+		u8 data[SIM_SECTOR];
+
+		sim_stamp(data, sector, d->untouched);
+		sim_disk_write(d, sector, 1, data, sim_disk_number(d));
+		version_harden(s->newest);
+		list_tidy(d);
+	}
+	s->newest->data[sim_below(r, SIM_SECTOR)] ^= (u8)(1u << sim_below(r, 8));
+}
+
+/* ---- errors ---------------------------------------------------------------------------------------------------- */
+
+void sim_disk_fail_range(struct sim_disk *d, u32 ops, u64 first, u64 end, u64 until, u32 times)
+{
+	u32 i;
+
+	for (i = 0; i < SIM_ERRORS - 1 && d->error[i].ops; i++)
+		;
+	d->error[i] = (struct sim_error_range){ ops, first, end, until, times };
+}
+
+static bool error_hits(const struct sim_error_range *e, enum hs_io_op op, u64 sector, u32 sectors, u64 now)
+{
+	if (!(e->ops >> op & 1) || now >= e->until || !e->times)
+		return false;
+	return op == HS_IO_FLUSH || (sector < e->end && e->first < sector + sectors);
+}
+
+s32 sim_disk_fault(struct sim_disk *d, enum hs_io_op op, u64 sector, u32 sectors, u64 now)
+{
+	bool hit = now < d->gone_until;
+	u32 i;
+
+	d->for_ever = hit && d->gone_until == ~0ull;
+
+	for (i = 0; i < SIM_ERRORS && !hit; i++) {
+		if (!error_hits(&d->error[i], op, sector, sectors, now))
+			continue;
+		hit = true;
+		d->for_ever = d->error[i].until == ~0ull && d->error[i].times == ~0u;
+		if (d->error[i].times != ~0u && !--d->error[i].times)
+			d->error[i].ops = 0;
+	}
+	if (!hit)
+		return 0;
+	d->errors_seen++;
+	d->last_error = now;
+	return -EIO;
+}
+
+void sim_disk_heal(struct sim_disk *d, u64 now)
+{
+	memset(d->error, 0, sizeof(d->error));
+	d->gone_until = 0;
+	d->last_heal = now;
+}

@@ -1,0 +1,435 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * What a sector of the cached device may hold. Each sector has a history of the writes that it might show;
+ * each write has, on the oracle's clock, a beginning, an end, and whether it was acknowledged.
+ *
+ *	   A |-----|              a read here may see A, B or C: B and C overlap, so either may be last
+ *	       B   |------|       ... and once a read has seen C, the next may not see B
+ *	       C |------|
+ *	                 read |--|
+ *
+ * A write *replaces* another for readers if it was acknowledged, and began after the other had ended. It
+ * replaces it for a power cut if it was *durable* besides: acknowledged before a FLUSH began that succeeded, or
+ * with FUA, or seen by a read since an earlier cut. So after a cut a sector holds its last flushed value or a
+ * later one.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "sim/sim.h"
+
+void sim_oracle_init(struct sim_world *w)
+{
+	u64 i, sectors = w->plan.geo.origin_sectors;
+
+	w->room_op = 1024;
+	w->op = malloc(w->room_op * sizeof(*w->op));
+	w->history = malloc(sectors * sizeof(*w->history));
+	w->room_flush_ok = 64;
+	w->flush_ok = malloc(w->room_flush_ok * sizeof(*w->flush_ok));
+	if (!w->op || !w->history || !w->flush_ok)
+		abort();
+	w->clock = 1;
+	w->nr_op = 1;
+	w->op[0] = (struct sim_op){ .ok = true, .hard = true };
+	for (i = 0; i < sectors; i++) {
+		w->history[i].nr = 1;
+		w->history[i].e[0] = (struct sim_entry){ .value = SIM_INITIAL };
+	}
+}
+
+void sim_oracle_free(struct sim_world *w)
+{
+	free(w->op);
+	free(w->history);
+	free(w->flush_ok);
+	w->op = NULL;
+	w->history = NULL;
+	w->flush_ok = NULL;
+}
+
+/* ---- durable ------------------------------------------------------------------------------------------- */
+
+/* What ended before this was made durable by a FLUSH that was acknowledged before `claims`. */
+static u64 flushed_by(const struct sim_world *w, u64 claims)
+{
+	u64 best = 0;
+	u32 i;
+
+	if (claims == SIM_FOREVER)
+		return w->flushed;
+	for (i = 0; i < w->nr_flush_ok; i++)
+		if (w->flush_ok[i].end < claims)
+			best = hs_max(best, w->flush_ok[i].begin);
+	return best;
+}
+
+static bool entry_durable(const struct sim_world *w, const struct sim_entry *e, u64 flushed, u64 claims)
+{
+	const struct sim_op *op = &w->op[e->op];
+
+	if (e->flags & SIM_E_DURABLE)
+		return true;
+	if (!op->ok || (e->flags & SIM_E_MAYBE))
+		return false;
+	if (op->hard && op->end < claims)
+		return true;
+	return op->end < flushed && !(e->flags & SIM_E_EXCUSED);
+}
+
+static bool entry_matches(const struct sim_world *w, const struct sim_entry *e, u32 value)
+{
+	if (e->flags & SIM_E_RESOLVED)
+		return value == e->resolved;
+	if (e->flags & SIM_E_WILD)
+		return value == SIM_ZERO || value <= w->op[e->op].upto;
+	return value == e->value;
+}
+
+static bool replaced_durably(const struct sim_world *w, const struct sim_history *h,
+			     const struct sim_entry *e, u64 flushed, u64 claims)
+{
+	u64 end = w->op[e->op].end;
+	u32 i;
+
+	for (i = 0; i < h->nr; i++)
+		if (w->op[h->e[i].op].begin > end && entry_durable(w, &h->e[i], flushed, claims))
+			return true;
+	return false;
+}
+
+/* As entry_matches, after a cut: what a read saw of a discard need not have been durable. */
+static bool survivor_matches(const struct sim_world *w, struct sim_entry e, u32 value, u64 flushed, u64 claims)
+{
+	if ((e.flags & SIM_E_RESOLVED) && !entry_durable(w, &e, flushed, claims))
+		e.flags &= ~SIM_E_RESOLVED;
+	return entry_matches(w, &e, value);
+}
+
+bool sim_oracle_survives(const struct sim_world *w, u64 sector, u32 value, u64 claims)
+{
+	const struct sim_history *h = &w->history[sector];
+	u64 flushed = flushed_by(w, claims);
+	u32 i;
+
+	for (i = 0; i < h->nr; i++)
+		if (survivor_matches(w, h->e[i], value, flushed, claims) &&
+		    (h->nr == 1 || !replaced_durably(w, h, &h->e[i], flushed, claims)))
+			return true;
+	return false;
+}
+
+/* Forgets what can never be seen again. Where a transaction may yet be rolled back that takes a while. */
+static void history_prune(struct sim_world *w, struct sim_history *h)
+{
+	u64 claims = w->hit_cache ? hs_max(w->restart, 1) : SIM_FOREVER;
+	u64 flushed = flushed_by(w, claims);
+	struct sim_history old = *h;
+	u32 i;
+
+	h->nr = 0;
+	for (i = 0; i < old.nr; i++)
+		if (!replaced_durably(w, &old, &old.e[i], flushed, claims))
+			h->e[h->nr++] = old.e[i];
+}
+
+bool sim_oracle_room(struct sim_world *w, u64 sector, u32 sectors)
+{
+	u32 i;
+
+	for (i = 0; i < sectors; i++) {
+		struct sim_history *h = &w->history[sector + i];
+
+		if (h->nr + 3 >= SIM_HISTORY)
+			history_prune(w, h);
+		if (h->nr + 3 >= SIM_HISTORY)
+			return false;
+	}
+	return true;
+}
+
+/* ---- writes -------------------------------------------------------------------------------------------- */
+
+static u32 op_new(struct sim_world *w)
+{
+	if (w->nr_op == w->room_op) {
+		w->room_op *= 2;
+		w->op = realloc(w->op, w->room_op * sizeof(*w->op));
+		if (!w->op)
+			abort();
+	}
+	w->op[w->nr_op] = (struct sim_op){ .begin = ++w->clock, .end = SIM_FOREVER, .upto = SIM_JUNK - 1 };
+	return w->nr_op++;
+}
+
+/* Values grow with the beginnings of their writes. */
+u32 sim_oracle_value(u32 op)
+{
+	return op + SIM_INITIAL;
+}
+
+static void entry_add(struct sim_world *w, u64 sector, struct sim_entry e)
+{
+	struct sim_history *h = &w->history[sector];
+
+	if (h->nr == SIM_HISTORY)
+		sim_fail(w, "the simulator: a history is too short");
+	h->e[h->nr++] = e;
+}
+
+u32 sim_oracle_begin(struct sim_world *w, u64 sector, u32 sectors, bool zero, bool wild)
+{
+	struct sim_entry e = { .op = op_new(w) };
+
+	e.value = zero ? SIM_ZERO : sim_oracle_value(e.op);
+	e.flags = wild ? SIM_E_WILD : 0;
+	for (; sectors--; sector++)
+		entry_add(w, sector, e);
+	return e.op;
+}
+
+void sim_oracle_end(struct sim_world *w, u32 op, bool ok, bool fua)
+{
+	w->op[op].end = ++w->clock;
+	w->op[op].ok = ok;
+	w->op[op].hard = ok && fua;
+	w->op[op].upto = w->nr_op;
+}
+
+/* ---- FLUSH --------------------------------------------------------------------------------------------- */
+
+void sim_oracle_flushed(struct sim_world *w, u64 begin)
+{
+	w->clock++;
+	if (w->nr_flush_ok == w->room_flush_ok) {
+		w->room_flush_ok *= 2;
+		w->flush_ok = realloc(w->flush_ok, w->room_flush_ok * sizeof(*w->flush_ok));
+		if (!w->flush_ok)
+			abort();
+	}
+	w->flush_ok[w->nr_flush_ok++] = (struct sim_flush_ok){ begin, w->clock };
+	w->flushed = hs_max(w->flushed, begin);
+}
+
+/* The origin lost unflushed versions of this sector, and told so by the error of a FLUSH. */
+void sim_oracle_lost(void *world, u64 sector)
+{
+	struct sim_world *w = world;
+	struct sim_history *h = &w->history[sector];
+	u32 i;
+
+	for (i = 0; i < h->nr; i++) {
+		h->e[i].gone = 0;
+		if (!entry_durable(w, &h->e[i], w->flushed, SIM_FOREVER))
+			h->e[i].flags = (h->e[i].flags & ~SIM_E_RESOLVED) | SIM_E_DOUBT;
+		else
+			h->e[i].flags |= SIM_E_DURABLE;
+	}
+	sim_count(SIM_C_F_ORIGIN_LOST);
+}
+
+/* A FLUSH has said that something was lost: from now on nobody claims what the origin had lost by then. */
+void sim_oracle_flush_failed(struct sim_world *w)
+{
+	u64 s;
+	u32 i;
+
+	w->clock++;
+	for (s = 0; s < w->plan.geo.origin_sectors; s++) {
+		struct sim_history *h = &w->history[s];
+
+		for (i = 0; i < h->nr; i++)
+			if ((h->e[i].flags & SIM_E_DOUBT) &&
+			    !entry_durable(w, &h->e[i], w->flushed, SIM_FOREVER))
+				h->e[i].flags |= SIM_E_EXCUSED;
+	}
+}
+
+/* ---- reads --------------------------------------------------------------------------------------------- */
+
+static bool replaced(const struct sim_world *w, const struct sim_history *h, const struct sim_entry *e,
+		     u64 before)
+{
+	u64 end = w->op[e->op].end;
+	u32 i;
+
+	if (e->gone && e->gone < before)
+		return true;
+	for (i = 0; i < h->nr; i++) {
+		const struct sim_op *op = &w->op[h->e[i].op];
+
+		if (op->ok && op->begin > end && op->end < before &&
+		    !(h->e[i].flags & (SIM_E_MAYBE | SIM_E_DOUBT)))
+			return true;
+	}
+	return false;
+}
+
+static bool history_doubtful(const struct sim_history *h)
+{
+	u32 i;
+
+	for (i = 0; i < h->nr; i++)
+		if (h->e[i].flags & SIM_E_DOUBT)
+			return true;
+	return false;
+}
+
+bool sim_oracle_doubtful(const struct sim_world *w, u64 sector)
+{
+	return history_doubtful(&w->history[sector]);
+}
+
+/* The read ended now and has seen e: what had ended before it began is gone. */
+static void reads_settle(struct sim_world *w, struct sim_history *h, struct sim_entry *seen, u32 value,
+			 u64 begin)
+{
+	u32 i;
+
+	if (w->op[seen->op].end > begin || w->rolled_back || history_doubtful(h))
+		return;
+	if (seen->flags & SIM_E_WILD) {
+		seen->flags |= SIM_E_RESOLVED;
+		seen->resolved = value;
+	}
+	for (i = 0; i < h->nr; i++)
+		if (&h->e[i] != seen && w->op[h->e[i].op].end < begin && !h->e[i].gone)
+			h->e[i].gone = w->clock;
+}
+
+void sim_oracle_read(struct sim_world *w, u64 sector, u32 value, u64 begin, const char *how)
+{
+	struct sim_history *h = &w->history[sector];
+	struct sim_entry *seen = NULL;
+	u32 i, matches = 0;
+
+	if (h->nr == 1 && !(h->e[0].flags & SIM_E_WILD) && h->e[0].value == value)
+		return;
+	for (i = 0; i < h->nr; i++) {
+		if (!entry_matches(w, &h->e[i], value) || replaced(w, h, &h->e[i], begin))
+			continue;
+		seen = &h->e[i];
+		matches++;
+	}
+	if (!seen)
+		sim_oracle_complain(w, sector, value, SIM_FOREVER, how);
+	if (matches == 1)
+		reads_settle(w, h, seen, value, begin);
+}
+
+/* ---- restarts ------------------------------------------------------------------------------------------ */
+
+static void history_restart(struct sim_world *w, struct sim_history *h)
+{
+	u32 i;
+
+	for (i = 0; i < h->nr; i++) {
+		struct sim_entry *e = &h->e[i];
+
+		if (w->op[e->op].end == SIM_FOREVER)
+			continue;
+		e->gone = 0;
+		if (entry_durable(w, e, w->flushed, SIM_FOREVER))
+			continue;
+		e->flags |= SIM_E_MAYBE;
+		e->flags &= ~SIM_E_RESOLVED;
+	}
+}
+
+void sim_oracle_restart(struct sim_world *w, bool power)
+{
+	u64 s;
+	u32 i;
+
+	w->clock++;
+	/* What was in flight has happened or not; it is over. */
+	for (i = 0; i < w->nr_op; i++)
+		if (w->op[i].end == SIM_FOREVER)
+			sim_oracle_end(w, i, false, false);
+	for (s = 0; s < w->plan.geo.origin_sectors; s++)
+		if (w->history[s].nr > 1 || w->history[s].e[0].op)
+			history_restart(w, &w->history[s]);
+	w->power_lost = power;
+	w->clock++;
+}
+
+u32 sim_oracle_pin_begin(struct sim_world *w)
+{
+	u32 op = op_new(w);
+
+	w->op[op].end = ++w->clock;
+	w->op[op].ok = true;
+	w->op[op].hard = w->power_lost;
+	return op;
+}
+
+void sim_oracle_pin(struct sim_world *w, u32 op, u64 sector, u32 value)
+{
+	struct sim_history *h = &w->history[sector];
+
+	if (h->nr == 1 && h->e[0].value == value && !(h->e[0].flags & (SIM_E_WILD | SIM_E_MAYBE)))
+		return;
+	history_prune(w, h);
+	if (h->nr == SIM_HISTORY)
+		return;
+	entry_add(w, sector, (struct sim_entry){ .op = op, .value = value });
+	if (w->power_lost)
+		history_prune(w, h);
+}
+
+void sim_oracle_roll_back(struct sim_world *w, u64 claims)
+{
+	u64 s, flushed = flushed_by(w, claims);
+	u32 i;
+
+	for (s = 0; s < w->plan.geo.origin_sectors; s++) {
+		struct sim_history *h = &w->history[s];
+
+		for (i = 0; i < h->nr; i++) {
+			h->e[i].flags &= ~SIM_E_DURABLE;
+			if (!entry_durable(w, &h->e[i], flushed, claims))
+				h->e[i].flags |= SIM_E_MAYBE;
+		}
+	}
+	w->flushed = flushed;
+	w->nr_flush_ok = 0;
+	/* Slots that it had freed may have been used again. */
+	w->rolled_back = w->damaged = true;
+}
+
+void sim_oracle_forget(struct sim_world *w, u64 sector)
+{
+	struct sim_history *h = &w->history[sector];
+
+	h->nr = 1;
+	h->e[0] = (struct sim_entry){ .op = op_new(w), .flags = SIM_E_WILD };
+	sim_oracle_end(w, h->e[0].op, false, false);
+}
+
+/* ---- complaints ---------------------------------------------------------------------------------------- */
+
+static void history_print(const struct sim_world *w, u64 sector)
+{
+	const struct sim_history *h = &w->history[sector];
+	u32 i;
+
+	for (i = 0; i < h->nr; i++) {
+		const struct sim_entry *e = &h->e[i];
+		const struct sim_op *op = &w->op[e->op];
+
+		sim_say((struct sim_world *)(uintptr_t)w, "%s    its history: value %llu from %llu to %llu, flags %llx",
+			op->ok ? op->hard ? "hard" : "ok" : "unacknowledged", e->value, op->begin, op->end, e->flags);
+	}
+}
+
+void sim_oracle_complain(struct sim_world *w, u64 sector, u32 value, u64 claims, const char *how)
+{
+	const struct hs_geometry *geo = &w->plan.geo;
+
+	history_print(w, sector);
+	sim_fail(w, "%s: sector %llu (block %llu) holds value %lld at clock %llu, claims up to %lld (flushed %llu)",
+		 how, (unsigned long long)sector,
+		 (unsigned long long)(sector >> (geo->block_shift - HS_SECTOR_SHIFT)),
+		 value == SIM_JUNK ? -1ll : (long long)value, (unsigned long long)w->clock, (long long)claims,
+		 (unsigned long long)w->flushed);
+}
