@@ -315,11 +315,13 @@ static void io_submit(struct sim_world *w, struct hs_req *req, u32 index)
 	io_schedule(w, io, h);
 }
 
+/* What it has lost already is not left alone: it would be an earlier value that does not stay. */
 static void disk_discard(struct sim_world *w, struct sim_disk *d, u64 sector, u32 number)
 {
 	static const u8 zeroes[SIM_SECTOR];
+	const struct sim_version *v = d->sector[sector].newest;
 
-	if (sim_percent(&w->rng, w->plan.discard_percent))
+	if ((v && v->doomed) || sim_percent(&w->rng, w->plan.discard_percent))
 		sim_disk_write(d, sector, 1, zeroes, number);
 }
 
