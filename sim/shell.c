@@ -211,7 +211,7 @@ static void io_schedule(struct sim_world *w, struct sim_io *io, const struct hs_
 	u64 latency = sim_latency_draw(&w->plan.latency[h->dev], &w->rng);
 
 	if (h->dev == HS_CACHE && h->op == HS_IO_WRITE && in_table(w, h))
-		latency *= w->plan.table_slow;
+		latency = hs_min(latency * w->plan.table_slow, 2 * SIM_S);
 	sim_event_add(w, latency, SIM_EV_END, io, 0);
 	if (h->op == HS_IO_FLUSH)
 		return;
