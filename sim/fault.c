@@ -88,6 +88,8 @@ static void blocks_hit(struct sim_world *w, u64 sector, u32 sectors)
 	if (!w->serving || sector < data_first(w))
 		return;
 	for (slot = slot_at(w, sector); slot <= slot_at(w, sector + sectors - 1); slot++) {
+		if (slot >= w->plan.geo.nr_slots)
+			break;
 		hs_slot_look(w->core, slot, &view);
 		w->unreadable[view.block / 8] |= (u8)(1u << view.block % 8);
 	}
