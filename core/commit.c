@@ -411,6 +411,22 @@ static enum hs_step_result hs_commit_seal(struct hs_core *core, struct hs_out *o
 	return hs_commit_go(core, C_SUM, HS_DOMAIN_NONE);
 }
 
+/*
+ * Another FLUSH of the cache device that fails may take with it what ours was to make durable, and ours end well all
+ * the same: who has flushed goes on when no other FLUSH is under way, and none has failed.
+ */
+static enum hs_step_result hs_commit_flush(struct hs_core *core, u8 state)
+{
+	struct hs_commit *c = &core->commit;
+
+	c->req.nr_io = 0;
+	hs_io_flush(&c->req, HS_CACHE);
+	hs_poke(c->flushing, 1);
+	c->req.state = state;
+	c->req.domain = hs_journal_domain(core);
+	return HS_IO;
+}
+
 static enum hs_step_result hs_commit_write(struct hs_core *core)
 {
 	struct hs_commit *c = &core->commit;
@@ -427,27 +443,43 @@ static enum hs_step_result hs_commit_sum(struct hs_core *core)
 	hs_tx_seal(c->buf, &core->sb, &c->info);
 	if (!c->flush_first)
 		return hs_commit_write(core);
-	c->req.nr_io = 0;
-	hs_io_flush(&c->req, HS_CACHE);
-	return hs_commit_io(core, C_DATA_FLUSHED);
+	return hs_commit_flush(core, C_DATA_FLUSHED);
 }
 
-/* An I/O of the transaction ended. Its outcome is unknown on error: both maps count from then on. */
-static enum hs_step_result hs_commit_io_ended(struct hs_core *core, u8 was)
+/* An I/O of the transaction failed. Its outcome is unknown: both maps count from then on. */
+static enum hs_step_result hs_commit_broken(struct hs_core *core)
 {
+	hs_poke(core->failed, 1);
+	return hs_commit_go(core, C_SEAL, hs_journal_domain(core));
+}
+
+static enum hs_step_result hs_commit_written(struct hs_core *core)
+{
+	if (hs_io_error(&core->commit.req))
+		return hs_commit_broken(core);
+	return hs_commit_flush(core, C_FLUSHED);
+}
+
+static enum hs_step_result hs_commit_flushed(struct hs_core *core, u8 was, struct hs_out *out)
+{
+	struct hs_journal *j = &core->journal;
 	struct hs_commit *c = &core->commit;
 
-	if (hs_io_error(&c->req)) {
+	hs_poke(c->flushing, 0);
+	if (hs_io_error(&c->req))
 		hs_poke(core->failed, 1);
-		return hs_commit_go(core, C_SEAL, hs_journal_domain(core));
+	if (j->meta_flush_wait) {
+		j->meta_flush_wait = false;
+		hs_list_add_tail(&out->run, &core->meta.req.link);
 	}
+	if (hs_peek(core->meta.flushing)) {
+		j->commit_flush_wait = true;
+		return HS_WAIT;
+	}
+	if (hs_peek(core->failed))
+		return hs_commit_broken(core);
 	if (was == C_DATA_FLUSHED)
 		return hs_commit_write(core);
-	if (was == C_WRITTEN) {
-		c->req.nr_io = 0;
-		hs_io_flush(&c->req, HS_CACHE);
-		return hs_commit_io(core, C_FLUSHED);
-	}
 	hs_poke(core->durable_seq, c->info.seq);
 	c->off = HS_TX_HEADER;
 	c->left = c->records;
@@ -571,10 +603,11 @@ enum hs_step_result hs_commit_step(struct hs_core *core, struct hs_req *req, str
 		return hs_commit_seal(core, out);
 	case C_SUM:
 		return hs_commit_sum(core);
-	case C_DATA_FLUSHED:
 	case C_WRITTEN:
+		return hs_commit_written(core);
+	case C_DATA_FLUSHED:
 	case C_FLUSHED:
-		return hs_commit_io_ended(core, req->state);
+		return hs_commit_flushed(core, req->state, out);
 	case C_APPLY:
 		return hs_commit_apply(core);
 	case C_MARK:

@@ -261,6 +261,7 @@ struct hs_commit {
 	bool all_shards;			/* this round visits even those with nothing ready */
 	u32 held_gen;				/* as the last round began */
 	bool look_held;				/* at the set's slots on hold: there was a verdict */
+	u32 flushing;				/* peeked: its FLUSH is under way */
 	bool flush_first;			/* names data that recovery cannot verify */
 	bool unconfirmed;			/* the confirm record could not be written */
 	u32 held_left;				/* sets to release from hold, of this shard */
@@ -288,6 +289,7 @@ struct hs_meta {
 	u64 stamp;
 	u32 unit, run, copy, slot, shard;
 	u32 first;			/* the copy that a checkpoint writes first */
+	u32 flushing;			/* peeked: its FLUSH is under way */
 	bool checkpointing, drained, writing_clean;
 	u8 target;
 	u64 fingerprint;
@@ -338,6 +340,7 @@ struct hs_journal {
 	bool commit_running, oflush_running, meta_running;
 	bool want_oflush, want_checkpoint, want_sb, want_clean, clean_done;
 	bool commit_space_wait, failure_counted, failure_told;
+	bool commit_flush_wait, meta_flush_wait;	/* until the other's FLUSH has ended */
 	bool heal;			/* table unit copies were found damaged: checkpoint soon */
 	u32 wb_running;			/* bit per machine */
 	struct hs_list flushers;	/* parked FLUSH and stop requests */

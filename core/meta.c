@@ -33,6 +33,31 @@ static enum hs_step_result hs_meta_io(struct hs_core *core, u8 state)
 	return HS_IO;
 }
 
+static enum hs_step_result hs_meta_flush(struct hs_core *core, u8 state)
+{
+	core->meta.req.nr_io = 0;
+	hs_io_flush(&core->meta.req, HS_CACHE);
+	hs_poke(core->meta.flushing, 1);
+	return hs_meta_io(core, state);
+}
+
+/* A FLUSH ended. Not before no commit is in its own, which may fail and take from us: see hs_commit_flush. */
+static bool hs_meta_settled(struct hs_core *core, struct hs_out *out)
+{
+	struct hs_journal *j = &core->journal;
+
+	core->journal.n.cache_flushes += hs_peek(core->meta.flushing);
+	hs_poke(core->meta.flushing, 0);
+	if (hs_io_error(&core->meta.req))
+		hs_poke(core->failed, 1);
+	if (j->commit_flush_wait) {
+		j->commit_flush_wait = false;
+		hs_list_add_tail(&out->run, &core->commit.req.link);
+	}
+	j->meta_flush_wait = hs_peek(core->commit.flushing);
+	return !j->meta_flush_wait;
+}
+
 static enum hs_step_result hs_meta_end(struct hs_core *core, struct hs_out *out)
 {
 	struct hs_journal *j = &core->journal;
@@ -153,9 +178,7 @@ static enum hs_step_result hs_meta_units(struct hs_core *core)
 
 	m->unit = hs_unit_next(core, m->unit + m->run);
 	if (m->unit == core->geo.table_units) {
-		m->req.nr_io = 0;
-		hs_io_flush(&m->req, HS_CACHE);
-		return hs_meta_io(core, M_FLUSHED);
+		return hs_meta_flush(core, M_FLUSHED);
 	}
 	m->run = 1;
 	while (m->run < M_RUN_UNITS && m->unit + m->run < core->geo.table_units &&
@@ -203,8 +226,9 @@ static enum hs_step_result hs_meta_written(struct hs_core *core, struct hs_out *
 
 static enum hs_step_result hs_meta_flushed(struct hs_core *core, struct hs_out *out)
 {
-	core->journal.n.cache_flushes++;
-	if (hs_io_error(&core->meta.req))
+	if (!hs_meta_settled(core, out))
+		return HS_WAIT;
+	if (hs_peek(core->failed))
 		return hs_meta_failed(core, out);
 	if (core->meta.copy == core->meta.first)
 		return hs_meta_copy(core, !core->meta.first);
@@ -296,9 +320,7 @@ static enum hs_step_result hs_meta_sb_written(struct hs_core *core, struct hs_ou
 
 	if (hs_io_error(&m->req))
 		return hs_meta_failed(core, out);
-	m->req.nr_io = 0;
-	hs_io_flush(&m->req, HS_CACHE);
-	return hs_meta_io(core, M_SB_FLUSHED);
+	return hs_meta_flush(core, M_SB_FLUSHED);
 }
 
 /* Field by field: the commit machine reads the UUID, under no lock. */
@@ -319,8 +341,9 @@ static enum hs_step_result hs_meta_done(struct hs_core *core, struct hs_out *out
 	struct hs_journal *j = &core->journal;
 	struct hs_meta *m = &core->meta;
 
-	j->n.cache_flushes++;
-	if (hs_io_error(&m->req))
+	if (!hs_meta_settled(core, out))
+		return HS_WAIT;
+	if (hs_peek(core->failed))
 		return hs_meta_failed(core, out);
 	if (m->sb.sb_seq - core->sb.sb_seq < 2)
 		return hs_meta_sb_copy(core);

@@ -384,7 +384,7 @@ void sim_audit_origin(struct sim_world *w, const u8 *lost)
 
 	w->clock++;
 	for (sector = 0; sector < w->plan.geo.origin_sectors; sector++) {
-		if (lost[sector >> shift])
+		if (lost[sector >> shift] || w->rolled_back)
 			continue;
 		sim_disk_read_after(&w->disk[HS_ORIGIN], &nothing, sector, 1, data);
 		sim_oracle_read(w, sector, sim_stamp_read(data, sector), w->clock,

@@ -74,6 +74,27 @@ static void disk_gone(struct sim_world *w, enum hs_io_dev dev)
 		"", d->gone_until / SIM_US, 0, 0, 0);
 }
 
+static u32 slot_at(const struct sim_world *w, u64 sector)
+{
+	return (u32)((sector - data_first(w)) >> (w->plan.geo.block_shift - HS_SECTOR_SHIFT));
+}
+
+/* What the slots there hold may be lost to the cache: see forget_abandoned. */
+static void blocks_hit(struct sim_world *w, u64 sector, u32 sectors)
+{
+	struct hs_slot_view view;
+	u32 slot;
+
+	if (!w->serving || sector < data_first(w))
+		return;
+	for (slot = slot_at(w, sector); slot <= slot_at(w, sector + sectors - 1); slot++) {
+		if (slot >= w->plan.geo.nr_slots)
+			break;
+		hs_slot_look(w->core, slot, &view);
+		w->unreadable[view.block / 8] |= (u8)(1u << view.block % 8);
+	}
+}
+
 /* ---- silent damage --------------------------------------------------------------------------------------- */
 
 /* A page of metadata, likelier one that counts. */
@@ -112,6 +133,7 @@ static void rot(struct sim_world *w, bool meta)
 	w->hit_meta |= meta;
 	w->hit_cache = w->damaged = true;
 	sim_disk_rot(d, sector, &w->fate);
+	blocks_hit(w, sector, 1);
 	sim_say(w, "%s*** sector %llu of the cache rots", "", sector, 0, 0, 0);
 	sim_count(meta ? SIM_C_F_ROT_META : SIM_C_F_ROT_DATA);
 }
@@ -147,6 +169,9 @@ void sim_fault_write(struct sim_world *w, struct sim_io *io, const struct hs_io 
 	sim_say(w, "%s*** the write at %llu + %llu is not done, or at %lld", "", h->sector, h->sectors,
 		io->astray, 0);
 	w->armed &= ~(lost | astray);
+	blocks_hit(w, h->sector, h->sectors);
+	if (io->astray != SIM_FOREVER)
+		blocks_hit(w, io->astray, h->sectors);
 	w->hit_meta |= meta;
 	w->hit_cache = w->damaged = true;
 }
@@ -239,11 +264,6 @@ bool sim_faults_now(const struct sim_world *w)
 
 /* ---- judging ------------------------------------------------------------------------------------------------- */
 
-static u32 slot_at(const struct sim_world *w, u64 sector)
-{
-	return (u32)((sector - data_first(w)) >> (w->plan.geo.block_shift - HS_SECTOR_SHIFT));
-}
-
 void sim_fault_note(struct sim_world *w, const struct hs_io *h)
 {
 	struct sim_failed_io *f = &w->failed_io[w->nr_failed_io++ % SIM_FAILED_IOS];
@@ -254,8 +274,7 @@ void sim_fault_note(struct sim_world *w, const struct hs_io *h)
 
 		hs_slot_look(w->core, slot_at(w, h->sector), &view);
 		f->block = view.block;
-		if (h->op == HS_IO_READ)
-			w->unreadable[view.block / 8] |= (u8)(1u << view.block % 8);
+		blocks_hit(w, h->sector, h->sectors);
 	}
 	if (h->dev == HS_ORIGIN && (h->op == HS_IO_FLUSH || (h->flags & HS_IO_FUA)))
 		w->flush_failed = w->clock;

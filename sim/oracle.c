@@ -400,9 +400,10 @@ void sim_oracle_roll_back(struct sim_world *w, u64 claims)
 void sim_oracle_forget(struct sim_world *w, u64 sector)
 {
 	struct sim_history *h = &w->history[sector];
+	u32 doubt = history_doubtful(h) ? SIM_E_DOUBT : 0;
 
 	h->nr = 1;
-	h->e[0] = (struct sim_entry){ .op = op_new(w), .flags = SIM_E_WILD };
+	h->e[0] = (struct sim_entry){ .op = op_new(w), .flags = SIM_E_WILD | doubt };
 	sim_oracle_end(w, h->e[0].op, false, false);
 }
 

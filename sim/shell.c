@@ -211,7 +211,7 @@ static void io_schedule(struct sim_world *w, struct sim_io *io, const struct hs_
 	u64 latency = sim_latency_draw(&w->plan.latency[h->dev], &w->rng);
 
 	if (h->dev == HS_CACHE && h->op == HS_IO_WRITE && in_table(w, h))
-		latency *= w->plan.table_slow;
+		latency = hs_min(latency * w->plan.table_slow, 2 * SIM_S);
 	sim_event_add(w, latency, SIM_EV_END, io, 0);
 	if (h->op == HS_IO_FLUSH)
 		return;
@@ -315,11 +315,13 @@ static void io_submit(struct sim_world *w, struct hs_req *req, u32 index)
 	io_schedule(w, io, h);
 }
 
+/* What it has lost already is not left alone: it would be an earlier value that does not stay. */
 static void disk_discard(struct sim_world *w, struct sim_disk *d, u64 sector, u32 number)
 {
 	static const u8 zeroes[SIM_SECTOR];
+	const struct sim_version *v = d->sector[sector].newest;
 
-	if (sim_percent(&w->rng, w->plan.discard_percent))
+	if ((v && v->doomed) || sim_percent(&w->rng, w->plan.discard_percent))
 		sim_disk_write(d, sector, 1, zeroes, number);
 }
 

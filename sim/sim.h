@@ -252,7 +252,7 @@ struct sim_world {
 
 	struct sim_failed_io failed_io[SIM_FAILED_IOS];
 	u32 nr_failed_io;
-	u8 unreadable[SIM_BLOCKS_MAX / 8];	/* blocks whose slot gave a read error, a bit each */
+	u8 unreadable[SIM_BLOCKS_MAX / 8];	/* blocks whose slot was hit by a fault, a bit each */
 	u64 flushes[2];			/* of each disk, so far */
 	u64 flush_failed;		/* clock: the origin's last FLUSH that failed */
 	u32 armed;			/* bits of enum sim_fault: for the next write that fits */
