@@ -314,6 +314,11 @@ static void pin_sector(struct sim_world *w, const struct look *l, u32 op, u64 se
 	if (sim_oracle_doubtful(w, sector))
 		return;
 	if (slot == NO_SLOT) {
+		const struct sim_version *v = w->disk[HS_ORIGIN].sector[sector].newest;
+
+		/* Still to be read, but lost: no FLUSH will bring it back. */
+		if (v && v->doomed)
+			return;
 		look_read(l, HS_ORIGIN, sector, 1, data);
 	} else {
 		u64 first = hs_slot_sector(l->core, slot);
