@@ -198,12 +198,15 @@ format: ## Show what clang-format would change (advice, not a rule)
 		clang-format $$f | diff -u --label $$f --label $$f.formatted $$f -; done; true
 
 # The simulator: worlds from new seeds, and those that once failed.
-.PHONY: sim sim-long sim-coverage
+.PHONY: sim sim-long sim-coverage sim-mutants
 sim: $(SIM) ## Simulated worlds: seeds that once failed, a fixed range, and as many new ones
 	tests/build/sim.sh $(BUILD)
 
 sim-long: $(SIM) ## Simulated worlds until stopped (Ctrl-C)
 	$(BUILD)/hotset-sim run --seconds 1000000000 --jobs $(or $(JOBS),2)
+
+sim-mutants: ## Break the core in some fifty ways: the simulator must notice each
+	sim/mutants.sh $(MUTANT)
 
 sim-coverage: ## Which lines of core/ the simulator reaches (gcov)
 	sim/coverage.sh $(BUILD)-coverage

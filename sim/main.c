@@ -8,7 +8,7 @@
 #include "sim/run.h"
 
 static const char usage[] =
-	"hotset-sim run [--seed S] [--worlds N | --seconds T] [--jobs J] [--seeds FILE] [--counts]\n"
+	"hotset-sim run [--seed S] [--worlds N | --seconds T] [--jobs J] [--seeds FILE] [--counts] [--first]\n"
 	"hotset-sim replay --seed S [--trace] [LIMITS]\n"
 	"hotset-sim shrink --seed S [LIMITS]\n"
 	"LIMITS narrow a world down: --ops N, --lives N, --skip A-B, --without FAULTS, --no-audit\n";
@@ -40,7 +40,7 @@ static void parse_skip(struct sim_limits *limits, const char *text)
 }
 
 enum { O_SEED = 256, O_WORLDS, O_SECONDS, O_JOBS, O_SEEDS, O_TRACE, O_OPS, O_LIVES, O_SKIP, O_WITHOUT,
-       O_NO_AUDIT, O_COUNTS, O_HELP };
+       O_NO_AUDIT, O_COUNTS, O_FIRST, O_HELP };
 
 static const struct option options[] = {
 	{ "seed", required_argument, NULL, O_SEED },
@@ -55,6 +55,7 @@ static const struct option options[] = {
 	{ "without", required_argument, NULL, O_WITHOUT },
 	{ "no-audit", no_argument, NULL, O_NO_AUDIT },
 	{ "counts", no_argument, NULL, O_COUNTS },
+	{ "first", no_argument, NULL, O_FIRST },
 	{ "help", no_argument, NULL, O_HELP },
 	{ NULL, 0, NULL, 0 },
 };
@@ -98,6 +99,9 @@ static void parse_option(struct sim_job *job, int option)
 		break;
 	case O_COUNTS:
 		job->counts = true;
+		break;
+	case O_FIRST:
+		job->first = true;
 		break;
 	case O_HELP:
 		fputs(usage, stdout);

@@ -136,6 +136,8 @@ static void work(struct run *run, u32 me, u64 first)
 		if (result.failed) {
 			failure_print(run->job, worker->seed, &result);
 			worker->failures++;
+			if (run->job->first)
+				__atomic_store_n(run->stop, 1, __ATOMIC_RELAXED);
 			if (worker->failures >= 10)
 				break;
 		}
@@ -170,7 +172,9 @@ static void worker_ended(struct run *run, u32 me, int status)
 	       WIFSIGNALED(status) ? WTERMSIG(status) : 0);
 	worker->failures++;
 	worker->done++;
-	if (worker->failures < 10)
+	if (run->job->first)
+		__atomic_store_n(run->stop, 1, __ATOMIC_RELAXED);
+	else if (worker->failures < 10)
 		worker_start(run, me, me + worker->done * run->job->jobs);
 }
 

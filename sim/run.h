@@ -9,6 +9,7 @@ struct sim_job {
 	u64 seed, worlds, seconds;
 	u32 jobs;
 	bool seed_given, trace, counts;
+	bool first;		/* end with the first failure */
 	const char *seeds_file;
 	struct sim_limits limits;
 };
