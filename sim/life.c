@@ -147,6 +147,26 @@ static u8 *format_buffer(void)
 	return buffer;
 }
 
+/* As after many commits: the journal's next transactions go over the end of the ring. */
+static void age_ring(struct sim_world *w)
+{
+	struct sim_disk *d = &w->disk[HS_CACHE];
+	u32 page = w->plan.geo.journal_pages - 1 - (u32)sim_below(&w->fate, 4), i;
+	u8 data[HS_PAGE];
+	unsigned int bad;
+	struct hs_sb sb;
+
+	hs_assert(!sim_superblock(w, NULL, &sb, &bad));
+	sb.tail.page = sb.end.page = page;
+	for (i = 0; i < 2; i++) {
+		sb.sb_seq++;
+		hs_sb_encode(&sb, data);
+		sim_disk_write(d, HS_SB_OFFSET(sb.sb_seq & 1) >> HS_SECTOR_SHIFT, HS_PAGE_SECTORS, data,
+			       sim_disk_number(d));
+	}
+	sim_disk_flush(d, d->writes);
+}
+
 /* Until it has been done without a cut. */
 static void format(struct sim_world *w)
 {
@@ -170,6 +190,8 @@ static void format(struct sim_world *w)
 	}
 	if (job.req.error)
 		sim_fail(w, "format failed: %d", job.req.error);
+	if (w->plan.wide)
+		age_ring(w);
 	w->format = NULL;
 	w->abandoned = false;
 	w->rolled_back = w->hit_meta = w->hit_cache = false;
