@@ -7,6 +7,14 @@ set -u
 module=/dm-hotset.ko
 target=hotset
 
+# busybox's shell takes its own applets before /bin: these are the real ones.
+mke2fs() { /bin/mke2fs "$@"; }
+modprobe() { /sbin/modprobe "$@"; }
+insmod() { /sbin/insmod "$@"; }
+rmmod() { /sbin/rmmod "$@"; }
+blkdiscard() { /bin/blkdiscard "$@"; }
+fstrim() { /bin/fstrim "$@"; }
+
 die() { # WORDS...
 	echo "FAIL: $*"
 	exit 1
