@@ -14,7 +14,10 @@
 #	# allow: PATTERN	lines of the kernel log that match are expected
 #	# disk: ORIGIN-MIB CACHE-MIB	two files as disks, /dev/vda and /dev/vdb
 #	# host: COMMANDS	run before, in a directory with those files: origin, cache
-#	# after: COMMANDS	run after; the test passes only if they do
+#	# after: COMMANDS	run after each boot ($boot); the test passes only if they do
+#	# boots: N	so many machines one after the other, on the same disks
+#	# kill: SECONDS	all but the last are killed so long after they first said "flushed N"; the next one finds
+#			the last such N as hotset.last=N on its command line
 #
 # A kernel warning, oops or hung task in the log fails a test. Logs stay in $BUILD/vm.
 set -u
@@ -36,6 +39,7 @@ die() {
 
 stop() {
 	[ -z "$qemu" ] || kill -KILL "$qemu" 2>/dev/null
+	qemu=
 }
 trap stop EXIT
 trap 'exit 130' INT TERM HUP
@@ -129,42 +133,63 @@ complaints() { # LOG SCRIPT: lines that must not be there
 	grep -aiE "$bad_log" "$1" | grep -avE "${allow:-^$}" | head -n 5
 }
 
+# One machine, to its end, or killed: why not, if it did not go well.
+boot() { # KERNEL-DIR SCRIPT DIR NUMBER LAST-ROUND LIMIT KILL-AFTER
+	local options=() append
+	append="quiet hotset.boot=$4 hotset.last=$5"
+	mapfile -t options < <(disks_of "$2" "$3")
+	(machine "$1" "$3/initrd" "file:$3/console$4" "$3/results$4" "$append" ${options[@]+"${options[@]}"}) \
+		>>"$3/qemu.log" 2>&1 </dev/null &
+	qemu=$!
+	if [ -n "$7" ]; then
+		timeout "$6" bash -c "until grep -aqs '^flushed ' '$3/results$4'; do sleep 0.2; done"
+		sleep "$7"
+		kill -KILL $qemu
+	else
+		timeout "$6" tail --pid=$qemu -f /dev/null || { echo "it took more than $6 s"; kill -KILL $qemu; }
+	fi
+	wait $qemu 2>/dev/null
+	qemu=
+	complaints "$3/console$4" "$2" >"$3/complaints"
+	[ ! -s "$3/complaints" ] || echo "the kernel complains"
+	[ -n "$7" ] || grep -aqx 'status 0' "$3/results$4" || echo "status"
+}
+
+boots() { # KERNEL-DIR MODULE-DIR SCRIPT DIR: why it failed
+	local script=$3 dir=$4 nr=1 last=0 kill why flushed
+	export boot
+	kill=$(mark kill "$script" "")
+	prepare_disks "$script" "$dir" || { echo "its preparation failed: $(tail -n 2 "$dir/host.log")"; return; }
+	job_image "$2" "$script" "$dir/job.cpio"
+	cat "$(image_of "$1")" "$dir/job.cpio" >"$dir/initrd"
+	nr=$(mark boots "$script" 1)
+	for ((boot = 1; boot <= nr; boot++)); do
+		[ $boot -lt "$nr" ] || kill=
+		why=$(boot "$1" "$script" "$dir" $boot "$last" "$(mark timeout "$script" 120)" "${kill:+$kill.$((boot * 37 % 10))}")
+		[ -z "$why" ] || { echo "boot $boot: $why"; return; }
+		flushed=$(sed -n 's/^flushed \([0-9]*\).*/\1/p' "$dir/results$boot" | tail -n 1)
+		last=${flushed:-$last}
+		(cd "$dir" && eval "$(mark after "$script" true)") >"$dir/after.log" 2>&1 ||
+			{ echo "boot $boot: what came after failed: $(tail -n 3 "$dir/after.log")"; return; }
+	done
+}
+
 run_test() { # KERNEL-DIR MODULE-DIR SCRIPT LABEL
-	local name limit dir start rc=0 why= options=()
-	name=$(basename "$3" .sh)
-	limit=$(mark timeout "$3" 120)
+	local dir start why
 	dir=$build/run/${4//\//-}
 	rm -rf "$dir" && mkdir -p "$dir"
 	start=$SECONDS
-	prepare_disks "$3" "$dir" || { why="its preparation failed: $(tail -n 2 "$dir/host.log")"; rc=1; }
-	if [ $rc = 0 ]; then
-		job_image "$2" "$3" "$dir/job.cpio"
-		cat "$(image_of "$1")" "$dir/job.cpio" >"$dir/initrd"
-		mapfile -t options < <(disks_of "$3" "$dir")
-		(machine "$1" "$dir/initrd" "file:$dir/console" "$dir/results" "quiet" ${options[@]+"${options[@]}"}) \
-			>"$dir/qemu.log" 2>&1 </dev/null &
-		qemu=$!
-		timeout "$limit" tail --pid=$qemu -f /dev/null || { why="it took more than $limit s"; kill -KILL $qemu; rc=1; }
-		wait $qemu 2>/dev/null
-		qemu=
-		grep -aqx 'status 0' "$dir/results" 2>/dev/null || rc=1
-		complaints "$dir/console" "$3" >"$dir/complaints"
-		[ ! -s "$dir/complaints" ] || { why="the kernel complains"; rc=1; }
-		if [ $rc = 0 ]; then
-			(cd "$dir" && eval "$(mark after "$3" true)") >"$dir/after.log" 2>&1 ||
-				{ why="what came after failed: $(tail -n 3 "$dir/after.log")"; rc=1; }
-		fi
-		rm -f "$dir/initrd" "$dir/job.cpio"
-	fi
-	if [ $rc = 0 ]; then
+	why=$(boots "$1" "$2" "$3" "$dir")
+	rm -f "$dir/initrd" "$dir/job.cpio"
+	if [ -z "$why" ]; then
 		passed=$((passed + 1))
 		echo "ok $4 ($((SECONDS - start)) s)"
 		rm -f "$dir/origin" "$dir/cache"
 	else
 		failed=$((failed + 1))
-		tail -n 25 "$dir/results" 2>/dev/null | sed 's/^/  /'
+		cat "$dir"/results* 2>/dev/null | tail -n 25 | sed 's/^/  /'
 		[ -s "$dir/complaints" ] && sed 's/^/  [kernel] /' "$dir/complaints"
-		echo "FAILED $4 ($((SECONDS - start)) s${why:+: $why}), logs in $dir"
+		echo "FAILED $4 ($((SECONDS - start)) s: $why), logs in $dir"
 	fi
 }
 
@@ -187,9 +212,10 @@ run_kernel() { # SERIES
 	done
 }
 
-export HOTSET=${HOTSET:-$root/build/gcc/hotset}
+export HOTSET=${HOTSET:-$root/build/gcc/hotset} TOOLS=$build/tools
 mkdir -p "$build"
 build_tools
+"$here/fio.sh" || die "no fio for the machines"
 for series in $kernels; do
 	run_kernel "$series"
 done

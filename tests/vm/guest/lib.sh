@@ -6,6 +6,8 @@
 set -u
 module=/dm-hotset.ko
 target=hotset
+boot=$(sed -n 's/.*hotset.boot=\([0-9]*\).*/\1/p' /proc/cmdline)	# which of the machines on these disks
+last=$(sed -n 's/.*hotset.last=\([0-9]*\).*/\1/p' /proc/cmdline)	# the last round that an earlier one flushed
 
 # busybox's shell takes its own applets before /bin: these are the real ones.
 mke2fs() { /bin/mke2fs "$@"; }

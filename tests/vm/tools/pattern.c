@@ -23,6 +23,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define SECTOR	512u
@@ -198,6 +199,17 @@ static int verify(uint64_t last, bool exact)
 	return bad != 0;
 }
 
+/* Of a block device or a file. */
+static int size_of(uint64_t *bytes)
+{
+	struct stat st;
+
+	if (fstat(fd, &st))
+		return -1;
+	*bytes = (uint64_t)st.st_size;
+	return S_ISBLK(st.st_mode) ? ioctl(fd, BLKGETSIZE64, bytes) : 0;
+}
+
 int main(int argc, char **argv)
 {
 	uint64_t bytes, round, last;
@@ -206,7 +218,7 @@ int main(int argc, char **argv)
 	if (argc < 5)
 		return 2;
 	fd = open(argv[2], O_RDWR | O_DIRECT);
-	if (fd < 0 || ioctl(fd, BLKGETSIZE64, &bytes)) {
+	if (fd < 0 || size_of(&bytes)) {
 		perror(argv[2]);
 		return 2;
 	}
