@@ -7,7 +7,7 @@ for args in "0 8 2048 256 1" "0 32 512 64 1" "0 8 2048 256 0" "0 1 mode=writearo
 	hotset c "$args 1 force" 2>/dev/null || hotset c "$args" || die "not created: $args"
 	common="--filename=/dev/mapper/c --ioengine=libaio --direct=1 --verify=crc32c --verify_fatal=1 --verify_state_save=0
 		--iodepth=32 --group_reporting --randrepeat=1 --allrandrepeat=1"
-	fio $common --name=mixed --rw=randwrite --bsrange=512-64k --bs_unaligned=1 --numjobs=2 --size=16M \
+	fio $common --name=mixed --rw=randwrite --bsrange=512-64k --numjobs=2 --size=16M \
 		--offset_increment=16M --fsync=64 >/tmp/fio 2>&1 || die "$args: mixed: $(grep -v '^ ' /tmp/fio | head -n 12)"
 	fio $common --name=again --rw=randwrite --bs=4k --norandommap --size=8M --io_size=16M --verify_backlog=64 \
 		--random_distribution=zipf:0.9 --serialize_overlap=1 --offset=32M >/tmp/fio 2>&1 ||
