@@ -14,6 +14,7 @@
 
 #define HS_BOUNCE_RESERVE	(4 * HS_MIB)	/* bytes of buffers kept for bad times */
 #define HS_BOUNCE_SPARE		(2 * HS_MIB)	/* ... and at hand in good ones */
+#define HS_ORPHAN_BYTES		(32 * HS_MIB)	/* held by requests whose bios have been answered */
 
 /* As core/platform.h asks: no inversion, as the kernel's own function. */
 u32 hs_crc32c(u32 crc, const void *data, size_t bytes)
@@ -75,6 +76,7 @@ int hs_bounces_init(struct hs_dm *dm)
 
 	dm->bounce_pages = DIV_ROUND_UP(dm->block_sectors << SECTOR_SHIFT, PAGE_SIZE);
 	dm->max_spare = HS_BOUNCE_SPARE / bytes;
+	dm->max_orphans = HS_ORPHAN_BYTES / bytes;
 	spin_lock_init(&dm->spare_lock);
 	hs_list_init(&dm->starved);
 	return mempool_init(&dm->bounces, max(4u, HS_BOUNCE_RESERVE / bytes), hs_bounce_alloc, hs_bounce_free, dm);

@@ -23,15 +23,14 @@ void hs_dm_tune(struct hs_dm *dm)
 }
 
 /* The map has been read and the cache claimed. */
-int hs_dm_start(struct hs_dm *dm)
+void hs_dm_start(struct hs_dm *dm)
 {
 	hs_dm_tune(dm);
 	dm->failure_told = false;
 	hs_ticker_start(dm);
 	/* To write-back takes a superblock; the other way the blocks drain while we serve. */
 	if (hs_core_mode_wanted(dm->core) == HS_MODE_WRITEBACK)
-		return hs_dm_set_mode(dm, HS_MODE_WRITEBACK);
-	return 0;
+		hs_dm_set_mode(dm, HS_MODE_WRITEBACK);
 }
 
 /* One of the two halves of a stop was started: waits for its end, and until all else has ended or parked. */

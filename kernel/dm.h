@@ -213,6 +213,7 @@ struct hs_dm {
 
 	atomic_t busy;			/* machines under way */
 	atomic_t orphans;		/* calls that outlive their bios */
+	int max_orphans;		/* with more, bios wait for their ends */
 	wait_queue_head_t calm;
 	struct delayed_work tick;
 	bool ticking, failure_told;
@@ -252,7 +253,7 @@ int hs_load_fingerprint(struct hs_dm *dm, u64 *fingerprint);
 int hs_bdev_read(struct block_device *bdev, u64 sector, void *mem, u32 bytes);
 
 /* control.c: life of the core, settings. */
-int hs_dm_start(struct hs_dm *dm);
+void hs_dm_start(struct hs_dm *dm);
 int hs_dm_stop(struct hs_dm *dm);
 void hs_dm_resume(struct hs_dm *dm);
 int hs_dm_mark_clean(struct hs_dm *dm);

@@ -18,7 +18,7 @@
 /* Where a request is being taken on. */
 enum hs_where {
 	HS_IN_MAP,		/* the bio may be returned remapped */
-	HS_IN_WORKER,
+	HS_IN_WORKER,		/* of the main lane */
 	HS_IN_END_IO,		/* no submitting */
 };
 
@@ -118,6 +118,17 @@ static struct hs_call *hs_call_answer(struct hs_call *call)
 	spin_unlock_irqrestore(lock, flags);
 	hs_bio_end(call);
 	return to;
+}
+
+/* Too many that have left would hold too much memory: then the bio waits for the end. */
+static struct hs_call *hs_call_may_leave(struct hs_call *call)
+{
+	struct hs_dm *dm = call->dm;
+
+	if (likely(atomic_read(&dm->orphans) < dm->max_orphans))
+		return hs_call_answer(call);
+	call->req.flags &= ~HS_REQ_ANSWER;
+	return call;
 }
 
 /* ---- performing ------------------------------------------------------------------------------------------- */
@@ -280,6 +291,8 @@ static enum hs_went hs_call_begin_io(struct hs_call *call, enum hs_where where)
 	/* In map a submission only queues the bio; nothing sleeps. */
 	if (where == HS_IN_MAP && hs_call_bounce(call))
 		hs_call_submit(call);
+	else if (where == HS_IN_WORKER && hs_call_lane(call) == HS_LANE_MAIN)
+		hs_call_perform(call);
 	else
 		hs_call_later(call, HS_TODO_PERFORM, hs_call_lane(call));
 	return HS_WENT_OFF;
@@ -340,7 +353,7 @@ static enum hs_went hs_call_go(struct hs_call *call, enum hs_where where)
 			return hs_call_end(call, where);
 		case HS_IO:
 			if (unlikely(call->req.flags & HS_REQ_ANSWER))
-				call = hs_call_answer(call);
+				call = hs_call_may_leave(call);
 			return hs_call_begin_io(call, where);
 		}
 	}

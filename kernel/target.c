@@ -9,6 +9,7 @@
 #include <linux/blkdev.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
+#include <linux/sched/mm.h>
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
 
@@ -321,11 +322,14 @@ static int hs_dm_open(struct hs_dm *dm)
 	dm->shards = hs_core_shards(dm->core);
 	for (i = 0; i <= dm->shards; i++)
 		spin_lock_init(&dm->domains[i].lock);
-	return hs_dm_start(dm);
+	hs_dm_start(dm);
+	return 0;
 }
 
+/* Memory must not be waited for by writing to this very device: it is suspended, here and below. */
 static int hs_preresume(struct dm_target *ti)
 {
+	unsigned int noio = memalloc_noio_save();
 	struct hs_dm *dm = ti->private;
 	int ret = 0;
 
@@ -347,12 +351,14 @@ static int hs_preresume(struct dm_target *ti)
 		break;
 	}
 	mutex_unlock(&hs_all_lock);
+	memalloc_noio_restore(noio);
 	return ret;
 }
 
 /* No bio is under way. */
 static void hs_postsuspend(struct dm_target *ti)
 {
+	unsigned int noio = memalloc_noio_save();
 	struct hs_dm *dm = ti->private;
 	int ret;
 
@@ -364,6 +370,7 @@ static void hs_postsuspend(struct dm_target *ti)
 		dm->state = HS_DM_STOPPED;
 	}
 	mutex_unlock(&hs_all_lock);
+	memalloc_noio_restore(noio);
 }
 
 /* ---- devices, limits ------------------------------------------------------------------------------------------ */

@@ -11,6 +11,7 @@
 #
 #	# timeout: SECONDS	(120)
 #	# short			one of the short set
+#	# memory: MIB	(1536)
 #	# allow: PATTERN	lines of the kernel log that match are expected
 #	# disk: ORIGIN-MIB CACHE-MIB	two files as disks, /dev/vda and /dev/vdb
 #	# host: COMMANDS	run before, in a directory with those files: origin, cache
@@ -28,6 +29,7 @@ build=${BUILD:-$root/build/vm}
 set=full
 case ${1:-} in short | full | shell) set=$1 && shift ;; esac
 kernels=${1:-6.1 6.12}
+[ $set != shell ] || kernels=${1:-6.12}
 only=${2:-}
 passed=0 failed=0
 qemu=
@@ -97,9 +99,9 @@ image_of() { # KERNEL-DIR: the base archive, made anew when it is older than its
 }
 
 machine() { # KERNEL-DIR INITRD CONSOLE RESULTS APPEND [QEMU-OPTION...]
-	local kernel=$1 initrd=$2 console=$3 results=$4 append=$5
+	local kernel=$1 initrd=$2 console=$3 results=$4 append=$5 memory=${memory:-1536}
 	shift 5
-	exec qemu-system-x86_64 -M q35,hpet=off -accel tcg,thread=multi -smp 2 -m 1536 -cpu max -nodefaults \
+	exec qemu-system-x86_64 -M q35,hpet=off -accel tcg,thread=multi -smp 2 -m "$memory" -cpu max -nodefaults \
 		-no-user-config -display none -no-reboot -serial "$console" -chardev "file,id=results,path=$results" \
 		-serial chardev:results -kernel "$kernel/vmlinux" -initrd "$initrd" \
 		-append "console=ttyS0 panic=-1 nokaslr mitigations=off $append" "$@"
@@ -135,7 +137,8 @@ complaints() { # LOG SCRIPT: lines that must not be there
 
 # One machine, to its end, or killed: why not, if it did not go well.
 boot() { # KERNEL-DIR SCRIPT DIR NUMBER LAST-ROUND LIMIT KILL-AFTER
-	local options=() append
+	local options=() append memory
+	memory=$(mark memory "$2" 1536)
 	append="quiet hotset.boot=$4 hotset.last=$5"
 	mapfile -t options < <(disks_of "$2" "$3")
 	(machine "$1" "$3/initrd" "file:$3/console$4" "$3/results$4" "$append" ${options[@]+"${options[@]}"}) \

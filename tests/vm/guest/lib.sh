@@ -25,7 +25,7 @@ die() { # WORDS...
 finish() {
 	rc=$?
 	trap - EXIT
-	[ $rc = 0 ] || { dmsetup table; dmsetup status; dmesg | tail -n 40; } 2>/dev/null
+	[ $rc = 0 ] || { dmsetup table; dmsetup status; dmesg | sed '1,/module verification/d' | tail -n 40; } 2>/dev/null
 	umount -a -t ext4,xfs 2>/dev/null
 	for i in 1 2 3; do
 		dmsetup remove_all --noudevsync 2>/dev/null
