@@ -172,6 +172,8 @@ static void hs_call_resubmit(struct hs_call *call)
 
 	hs_call_remap(call);
 	bio->bi_status = BLK_STS_OK;
+	/* Left from a request that it shared with others. */
+	bio->bi_next = NULL;
 	atomic_set(&bio->__bi_remaining, 1);
 	bio_clear_flag(bio, BIO_QOS_THROTTLED);
 	bio_clear_flag(bio, BIO_QOS_MERGED);
