@@ -185,6 +185,25 @@ check-tsan: ## Unit tests and marked e2e tests under the thread sanitizer
 check-static: ## clang-tidy, sparse, kernel compile, symbol and style tests
 	@tools/check.sh static $(TEST)
 
+# ---- the kernel module: Kbuild; tests/vm ----------------------------------------------------------
+
+KDIR	?= /lib/modules/$(shell uname -r)/build
+.PHONY: modules modules_install modules_clean check-vm check-vm-full vm-shell
+modules: ## Build dm-hotset.ko for the running kernel, or for the headers in KDIR
+	$(MAKE) -C $(KDIR) M=$(CURDIR) modules
+modules_install: modules ## Install it (INSTALL_MOD_PATH: below another root)
+	$(MAKE) -C $(KDIR) M=$(CURDIR) modules_install
+modules_clean: ## Remove what `make modules` left in the tree
+	$(MAKE) -C $(KDIR) M=$(CURDIR) clean
+
+VM	= BUILD=$(abspath $(BUILD))/vm HOTSET=$(abspath $(BUILD))/hotset tests/vm/check.sh
+check-vm: all ## The module in virtual machines, short; KERNEL=6.1 or 6.12, TEST=name runs one
+	@tools/setup.sh && $(VM) short '$(KERNEL)' $(TEST)
+check-vm-full: all ## ... and in full
+	@tools/setup.sh && $(VM) full '$(KERNEL)' $(TEST)
+vm-shell: all ## A shell in such a machine, with the module at /dm-hotset.ko
+	@tools/setup.sh && $(VM) shell $(KERNEL)
+
 # A file is looked at again when its object was made anew.
 tidy: $(CHECKED_SRC:%.c=$(BUILD)/tidy/%.ok)
 $(BUILD)/tidy/%.ok: $(BUILD)/obj/%.o .clang-tidy

@@ -208,11 +208,14 @@ struct hs_core *hs_core_init(void *mem, const struct hs_sb *sb, const struct hs_
 
 /* ---- questions -------------------------------------------------------------------------------------------- */
 
+u32 hs_unit_seed(const struct hs_core *core, u64 unit)
+{
+	return core->crc_seed ^ (u32)(unit * 0x9e3779b1u) ^ (u32)(unit >> 32);
+}
+
 u32 hs_unit_crc(const struct hs_core *core, u64 unit, const void *data)
 {
-	u32 seed = core->crc_seed ^ (u32)(unit * 0x9e3779b1u) ^ (u32)(unit >> 32);
-
-	return ~hs_crc32c(seed, data, HS_UNIT_BYTES);
+	return ~hs_crc32c(hs_unit_seed(core, unit), data, HS_UNIT_BYTES);
 }
 
 u32 hs_core_shards(const struct hs_core *core)

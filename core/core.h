@@ -199,6 +199,8 @@ const struct hs_open_report *hs_core_report(const struct hs_core *core);
  */
 struct hs_req *hs_core_stop(struct hs_core *core, struct hs_out *out);
 struct hs_req *hs_core_mark_clean(struct hs_core *core, u64 fingerprint, struct hs_out *out);
+/* Takes back a stop that was not followed by hs_core_mark_clean; under the journal's domain. Tick again. */
+void hs_core_resume(struct hs_core *core);
 
 /* ---- requests ------------------------------------------------------------------------------------ */
 
@@ -218,6 +220,14 @@ u32 hs_block_limit(const struct hs_core *core, u64 sector, u64 sectors);
 u64 hs_range_limit(const struct hs_core *core, u64 sector, u64 sectors);
 
 u32 hs_unit_crc(const struct hs_core *core, u64 unit, const void *data);
+/* The same for data in pieces: begin with this, hs_crc32c over each, invert the bits of the last. */
+u32 hs_unit_seed(const struct hs_core *core, u64 unit);
+
+/*
+ * Moves a request to other memory, with the lock of its domain held, while it is in the shell's hands and no I/O of
+ * it is under way. csum: as for hs_req_init. The old memory is the shell's again.
+ */
+void hs_req_move(struct hs_req *to, struct hs_req *from, u32 *csum, u32 csum_bytes);
 
 /* ---- background, under the journal's domain ------------------------------------------------------ */
 

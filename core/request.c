@@ -60,6 +60,24 @@ void hs_req_init(struct hs_core *core, struct hs_req *req, u32 *csum)
 		  hs_block_group(&core->geo, req->first) == hs_block_group(&core->geo, req->last));
 }
 
+/* In hand, it stands on one list alone: its bucket of the block lock table, or (FLUSH) on none. */
+void hs_req_move(struct hs_req *to, struct hs_req *from, u32 *csum, u32 csum_bytes)
+{
+	u32 *old = from->csum, i;
+
+	memcpy(to, from, sizeof(*to));
+	to->io = to->ios;
+	to->csum = csum ? csum : &to->csum1;
+	memcpy(to->csum, old, csum_bytes);
+	for (i = 0; i < to->nr_io; i++)
+		if (to->ios[i].csum)
+			to->ios[i].csum = to->csum + (to->ios[i].csum - old);
+	if (to->op == HS_OP_FLUSH)
+		return;
+	to->bucket.next->prev = &to->bucket;
+	to->bucket.prev->next = &to->bucket;
+}
+
 #define HS_AT(op, state)	((op) | (state) << 8)
 
 enum hs_step_result hs_step(struct hs_core *core, struct hs_req *req, struct hs_out *out)

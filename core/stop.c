@@ -70,3 +70,8 @@ struct hs_req *hs_core_mark_clean(struct hs_core *core, u64 fingerprint, struct 
 	core->stop.fingerprint = fingerprint;
 	return hs_stop_run(core, S_MARK, out);
 }
+
+void hs_core_resume(struct hs_core *core)
+{
+	hs_poke(core->stopping, 0);
+}

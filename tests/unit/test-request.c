@@ -93,6 +93,47 @@ static void parked_requests_are_woken_together(void **state)
 	assert_ptr_equal(out.run.prev, &r[2].link);
 }
 
+/* What the kernel does when a bio is answered before its request has ended. */
+static void a_request_moves_while_its_io_is_not_under_way(void **state)
+{
+	struct hs_req from = { .op = HS_OP_WRITE, .sector = { 32 }, .sectors = 32 }, to;
+	struct hs_req next = { .op = HS_OP_WRITE, .sector = { 32 }, .sectors = 32 };
+	u32 csum[3][4] = { { 0 } };
+	struct hs_out out;
+
+	hs_out_init(&out);
+	hs_req_init(b.core, &from, csum[0]);
+	hs_req_init(b.core, &next, csum[2]);
+	assert_int_equal(hs_step(b.core, &from, &out), HS_IO);
+	assert_int_equal(hs_step(b.core, &next, &out), HS_WAIT);
+	csum[0][3] = 77;
+	hs_req_move(&to, &from, csum[1], sizeof(csum[1]));
+	memset(&from, 0xee, sizeof(from));
+	assert_ptr_equal(to.io, to.ios);
+	assert_ptr_equal(to.io[0].csum, csum[1]);
+	assert_int_equal(csum[1][3], 77);
+	to.io[0].error = 0;
+	assert_int_equal(hs_step(b.core, &to, &out), HS_DONE);
+	assert_ptr_equal(out.run.next, &next.link);
+	hs_list_del(&next.link);
+	assert_int_equal(hs_step(b.core, &next, &out), HS_IO);
+	next.io[0].error = 0;
+	assert_int_equal(hs_step(b.core, &next, &out), HS_DONE);
+	box_check(&b);
+}
+
+static void a_sum_in_pieces_is_the_sum(void **state)
+{
+	static u8 data[HS_UNIT_BYTES];
+	u32 crc = hs_unit_seed(b.core, 5);
+
+	memset(data, 0x5a, sizeof(data));
+	data[600] = 1;
+	crc = hs_crc32c(crc, data, 601);
+	crc = hs_crc32c(crc, data + 601, sizeof(data) - 601);
+	assert_int_equal(~crc, hs_unit_crc(b.core, 5, data));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -101,6 +142,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_flush_belongs_to_the_journal, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_first_error_counts, setup, teardown),
 		cmocka_unit_test_setup_teardown(parked_requests_are_woken_together, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_request_moves_while_its_io_is_not_under_way, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_sum_in_pieces_is_the_sum, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -85,6 +85,36 @@ static void it_waits_for_the_background_and_ends(void **state)
 		box_expect(&b, i * 8, 8, 1);
 }
 
+/* A device that is suspended and resumed. */
+static void a_stop_can_be_taken_back(void **state)
+{
+	struct hs_out out;
+
+	box_write(&b, 0, 8, 1, 0);
+	hs_out_init(&out);
+	b.machine_done = false;
+	hs_core_stop(b.core, &out);
+	box_control(&b, &out);
+	box_run(&b);
+	assert_true(b.machine_done);
+	hs_core_resume(b.core);
+	box_write(&b, 8, 8, 2, 0);
+	assert_int_equal(box_flush(&b), 0);
+	hs_out_init(&out);
+	hs_core_drain(b.core, true, &out);
+	box_control(&b, &out);
+	box_ticks(&b, 30, 100);
+	assert_int_equal(hs_sum_dirty(b.core), 0);
+	hs_core_drain(b.core, false, &out);
+	box_control(&b, &out);
+	box_run(&b);
+	assert_int_equal(box_stop(&b), 0);
+	box_must_open(&b);
+	assert_true(hs_core_report(b.core)->clean_stop);
+	box_expect(&b, 0, 8, 1);
+	box_expect(&b, 8, 8, 2);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -94,6 +124,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_failed_commit_prevents_it, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_failed_mark_prevents_it, setup, teardown),
 		cmocka_unit_test_setup_teardown(it_waits_for_the_background_and_ends, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_stop_can_be_taken_back, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,293 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * Workers take requests from lanes: the core's machines, and calls whose next deed may sleep or takes long. One
+ * timer ticks.
+ *
+ * A request is always in exactly one place: in the hands of a context, in flight, on a lane, or parked in the core.
+ */
+#include <linux/cpumask.h>
+#include <linux/jiffies.h>
+#include <linux/ktime.h>
+
+#include "kernel/dm.h"
+
+#define HS_TICK_JIFFIES	(HZ / 10 ?: 1)
+
+/* ---- lanes ------------------------------------------------------------------------------------------------ */
+
+static void hs_lane_kick(struct hs_lane *lane)
+{
+	u32 turn = (u32)atomic_inc_return(&lane->turn) % lane->nr;
+
+	queue_work(lane->dm->wq, &lane->worker[turn].work);
+}
+
+void hs_lane_push(struct hs_lane *lane, struct hs_req *req)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&lane->lock, flags);
+	hs_list_add_tail(&lane->queue, &req->link);
+	spin_unlock_irqrestore(&lane->lock, flags);
+	hs_lane_kick(lane);
+}
+
+static struct hs_req *hs_lane_pop(struct hs_lane *lane)
+{
+	struct hs_req *req = NULL;
+
+	spin_lock_irq(&lane->lock);
+	if (!hs_list_empty(&lane->queue)) {
+		req = hs_list_entry(lane->queue.next, struct hs_req, link);
+		hs_list_del(&req->link);
+	}
+	spin_unlock_irq(&lane->lock);
+	return req;
+}
+
+/* ---- passing on ------------------------------------------------------------------------------------------- */
+
+/* With the lock, so that who saw zero and then takes it knows that we have left. */
+static void hs_dm_less(struct hs_dm *dm, atomic_t *count)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&dm->calm.lock, flags);
+	if (atomic_dec_and_test(count))
+		wake_up_locked(&dm->calm);
+	spin_unlock_irqrestore(&dm->calm.lock, flags);
+}
+
+static void hs_dm_wait_none(struct hs_dm *dm, atomic_t *count)
+{
+	wait_event(dm->calm, !atomic_read(count));
+	spin_lock_irq(&dm->calm.lock);
+	spin_unlock_irq(&dm->calm.lock);
+}
+
+void hs_dm_orphan_begin(struct hs_dm *dm)
+{
+	atomic_inc(&dm->orphans);
+}
+
+void hs_dm_orphan_end(struct hs_dm *dm)
+{
+	hs_dm_less(dm, &dm->orphans);
+}
+
+void hs_dm_dispatch(struct hs_dm *dm, struct hs_out *out)
+{
+	while (!hs_list_empty(&out->run)) {
+		struct hs_req *req = hs_list_entry(out->run.next, struct hs_req, link);
+
+		hs_list_del(&req->link);
+		if (hs_dm_owns(dm, req))
+			atomic_inc(&dm->busy);
+		else
+			hs_call_of(req)->todo = HS_TODO_STEP;
+		hs_lane_push(&dm->lane[HS_LANE_MAIN], req);
+	}
+	if (out->kick) {
+		/* Under the journal's lock; this may be another's. */
+		atomic_or(out->kick, &dm->kicks);
+		hs_lane_kick(&dm->lane[HS_LANE_MAIN]);
+	}
+}
+
+/*
+ * What a step asks for is passed on with the lock still held: once it is dropped a parked request can end at any
+ * moment, and with the last one the device can go away.
+ */
+enum hs_step_result hs_dm_step(struct hs_dm *dm, struct hs_req *req)
+{
+	s32 domain = req->domain;
+	enum hs_step_result ret;
+	struct hs_out out;
+	unsigned long flags;
+
+	hs_out_init(&out);
+	if (domain == HS_DOMAIN_NONE) {
+		ret = hs_step(dm->core, req, &out);
+		hs_dm_dispatch(dm, &out);
+		return ret;
+	}
+	spin_lock_irqsave(hs_dm_lock(dm, domain), flags);
+	ret = hs_step(dm->core, req, &out);
+	if (unlikely(out.kick || !hs_list_empty(&out.run)))
+		hs_dm_dispatch(dm, &out);
+	spin_unlock_irqrestore(hs_dm_lock(dm, domain), flags);
+	return ret;
+}
+
+static void hs_dm_pass_kicks(struct hs_dm *dm)
+{
+	u32 kick = (u32)atomic_xchg(&dm->kicks, 0);
+	unsigned long flags;
+	struct hs_out out;
+
+	if (!kick)
+		return;
+	hs_out_init(&out);
+	spin_lock_irqsave(hs_dm_lock(dm, (s32)dm->shards), flags);
+	hs_kick(dm->core, kick, &out);
+	hs_dm_dispatch(dm, &out);
+	spin_unlock_irqrestore(hs_dm_lock(dm, (s32)dm->shards), flags);
+}
+
+/* ---- machines --------------------------------------------------------------------------------------------- */
+
+static bool hs_req_at_origin(const struct hs_req *req)
+{
+	u32 i;
+
+	for (i = 0; i < req->nr_io; i++)
+		if (req->io[i].dev == HS_ORIGIN)
+			return true;
+	return false;
+}
+
+static void hs_machine_ended(struct hs_dm *dm, struct hs_req *req)
+{
+	/* Only those end that someone waits for: the two halves of a stop. */
+	dm->ended_error = req->error;
+	complete(&dm->ended);
+}
+
+static void hs_machine_work(struct hs_dm *dm, struct hs_req *req)
+{
+	hs_machine_finish(dm, req);
+	for (;;) {
+		switch (hs_dm_step(dm, req)) {
+		case HS_AGAIN:
+			cond_resched();
+			continue;
+		case HS_IO:
+			if (hs_req_at_origin(req))
+				hs_lane_push(&dm->lane[HS_LANE_ORIGIN], req);
+			else
+				hs_machine_perform(dm, req);
+			return;
+		case HS_DONE:
+			hs_machine_ended(dm, req);
+			fallthrough;
+		default:
+			hs_dm_less(dm, &dm->busy);
+			return;
+		}
+	}
+}
+
+static void hs_lane_work(struct work_struct *work)
+{
+	struct hs_lane *lane = container_of(work, struct hs_worker, work)->lane;
+	struct hs_dm *dm = lane->dm;
+	bool origin = lane == &dm->lane[HS_LANE_ORIGIN];
+	struct hs_req *req;
+
+	if (!origin)
+		hs_dm_pass_kicks(dm);
+	while ((req = hs_lane_pop(lane))) {
+		if (!hs_dm_owns(dm, req))
+			hs_call_work(hs_call_of(req), lane);
+		else if (origin)
+			hs_machine_perform(dm, req);
+		else
+			hs_machine_work(dm, req);
+		if (!origin)
+			hs_dm_pass_kicks(dm);
+		cond_resched();
+	}
+}
+
+/* ---- the clock -------------------------------------------------------------------------------------------- */
+
+/* The first look at a failure tells those who wait for events. */
+static void hs_dm_look(struct hs_dm *dm)
+{
+	if (dm->failure_told || !hs_core_failed(dm->core))
+		return;
+	dm->failure_told = true;
+	DMERR("%s: the cache device %pg failed and is out of service: the origin serves; what was dirty fails",
+	      dm_table_device_name(dm->ti->table), dm->bdev[HS_CACHE]);
+	dm_table_event(dm->ti->table);
+}
+
+static void hs_tick_work(struct work_struct *work)
+{
+	struct hs_dm *dm = container_of(to_delayed_work(work), struct hs_dm, tick);
+	unsigned long flags;
+	struct hs_out out;
+
+	hs_out_init(&out);
+	spin_lock_irqsave(hs_dm_lock(dm, (s32)dm->shards), flags);
+	hs_tick(dm->core, ktime_get_ns(), &out);
+	hs_dm_dispatch(dm, &out);
+	spin_unlock_irqrestore(hs_dm_lock(dm, (s32)dm->shards), flags);
+	hs_dm_look(dm);
+	if (READ_ONCE(dm->ticking))
+		queue_delayed_work(dm->wq, &dm->tick, HS_TICK_JIFFIES);
+}
+
+void hs_ticker_start(struct hs_dm *dm)
+{
+	WRITE_ONCE(dm->ticking, true);
+	queue_delayed_work(dm->wq, &dm->tick, HS_TICK_JIFFIES);
+}
+
+void hs_ticker_stop(struct hs_dm *dm)
+{
+	WRITE_ONCE(dm->ticking, false);
+	cancel_delayed_work_sync(&dm->tick);
+}
+
+/* ---- life ------------------------------------------------------------------------------------------------- */
+
+void hs_dm_await_orphans(struct hs_dm *dm)
+{
+	hs_dm_wait_none(dm, &dm->orphans);
+}
+
+void hs_dm_calm(struct hs_dm *dm)
+{
+	u32 l, i;
+
+	hs_dm_wait_none(dm, &dm->busy);
+	/* A worker may still be on its way out; a kick that it passes on starts nothing once the core stops. */
+	for (l = 0; l < HS_LANES; l++)
+		for (i = 0; i < dm->lane[l].nr; i++)
+			flush_work(&dm->lane[l].worker[i].work);
+	hs_dm_wait_none(dm, &dm->busy);
+}
+
+static void hs_lane_init(struct hs_lane *lane, struct hs_dm *dm)
+{
+	u32 i;
+
+	lane->dm = dm;
+	spin_lock_init(&lane->lock);
+	hs_list_init(&lane->queue);
+	atomic_set(&lane->turn, 0);
+	lane->nr = clamp_t(u32, num_online_cpus(), 2, HS_LANE_WORKERS);
+	for (i = 0; i < lane->nr; i++) {
+		lane->worker[i].lane = lane;
+		INIT_WORK(&lane->worker[i].work, hs_lane_work);
+	}
+}
+
+int hs_workers_init(struct hs_dm *dm)
+{
+	u32 l;
+
+	init_waitqueue_head(&dm->calm);
+	INIT_DELAYED_WORK(&dm->tick, hs_tick_work);
+	for (l = 0; l < HS_LANES; l++)
+		hs_lane_init(&dm->lane[l], dm);
+	dm->wq = alloc_workqueue("hotset", WQ_MEM_RECLAIM | WQ_UNBOUND | WQ_HIGHPRI, 0);
+	return dm->wq ? 0 : -ENOMEM;
+}
+
+void hs_workers_exit(struct hs_dm *dm)
+{
+	if (dm->wq)
+		destroy_workqueue(dm->wq);
+}

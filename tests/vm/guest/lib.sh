@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+# Author: hotset authors
+#
+# What tests in the machine have in common. A test is a script for busybox's shell; it ends with status 0 if all is
+# well. Whatever it leaves behind is removed, and the module must then go.
+set -u
+module=/dm-hotset.ko
+target=hotset
+boot=$(sed -n 's/.*hotset.boot=\([0-9]*\).*/\1/p' /proc/cmdline)	# which of the machines on these disks
+last=$(sed -n 's/.*hotset.last=\([0-9]*\).*/\1/p' /proc/cmdline)	# the last round that an earlier one flushed
+
+# busybox's shell takes its own applets before /bin: these are the real ones.
+mke2fs() { /bin/mke2fs "$@"; }
+modprobe() { /sbin/modprobe "$@"; }
+insmod() { /sbin/insmod "$@"; }
+rmmod() { /sbin/rmmod "$@"; }
+blkdiscard() { /bin/blkdiscard "$@"; }
+fstrim() { /bin/fstrim "$@"; }
+
+die() { # WORDS...
+	echo "FAIL: $*"
+	exit 1
+}
+
+finish() {
+	rc=$?
+	trap - EXIT
+	[ $rc = 0 ] || { dmsetup table; dmsetup status; dmesg | sed '1,/module verification/d' | tail -n 40; } 2>/dev/null
+	swapoff -a 2>/dev/null
+	umount -a -t ext4,xfs 2>/dev/null
+	for i in 1 2 3; do
+		dmsetup remove_all --noudevsync 2>/dev/null
+	done
+	if [ -d /sys/module/dm_hotset ] && ! rmmod dm_hotset; then
+		echo "FAIL: the module does not go"
+		rc=1
+	fi
+	exit $rc
+}
+trap finish EXIT
+
+load_module() { # [PARAMETER...]
+	insmod $module "$@" || die "the module does not load"
+}
+
+# A disk in memory that forgets, at a power cut, what was not flushed; /dev/nullbN.
+disk() { # N MIB [ATTRIBUTE=VALUE...]
+	local dir=/sys/kernel/config/nullb/nullb$1 attr
+	[ -d /sys/module/null_blk ] || modprobe null_blk nr_devices=0
+	mkdir $dir
+	echo 1 >$dir/memory_backed
+	echo 512 >$dir/blocksize
+	echo "$2" >$dir/size
+	[ ! -e $dir/discard ] || echo 1 >$dir/discard
+	shift 2
+	for attr in "$@"; do
+		echo "${attr#*=}" >$dir/${attr%%=*}
+	done
+	echo 1 >$dir/power
+}
+
+nodes() {
+	dmsetup mknodes >/dev/null
+}
+
+sectors() { # DEVICE
+	blockdev --getsz "$1"
+}
+
+# A device-mapper device; its node must be a block device, or a test would pass on a plain file.
+create() { # NAME TABLE
+	dmsetup create "$1" --noudevsync --noudevrules --table "$2" || return 1
+	nodes
+	[ -b /dev/mapper/"$1" ] || die "/dev/mapper/$1 is not a block device"
+}
+
+# The usual pair: /dev/nullb0 the origin, /dev/nullb1 the cache.
+pair() { # ORIGIN-MIB CACHE-MIB
+	disk 0 "$1"
+	disk 1 "$2"
+}
+
+# The usual device on it, all of the origin.
+hotset() { # NAME ARGUMENTS
+	create "$1" "0 $(sectors /dev/nullb0) $target /dev/nullb0 /dev/nullb1 $2"
+}
+
+remove() { # NAME
+	dmsetup remove --noudevsync "$1" || die "$1 cannot be removed"
+	rm -f /dev/mapper/"$1"
+}
+
+# One figure of the status: a key, or the number of a fixed field (1: block size).
+stat_of() { # NAME KEY|NUMBER
+	local status
+	status=$(dmsetup status "$1") || die "no status of $1"
+	case $2 in
+	[0-9]*) echo "$status" | awk -v n="$2" '{ print $(n + 3) }' ;;
+	*) echo "$status" | tr ' ' '\n' | sed -n "s/^$2=//p" ;;
+	esac
+}
+
+expect() { # WHAT IS WANTED
+	[ "$2" = "$3" ] || die "$1: $2, not $3"
+}
+
+at_least() { # WHAT IS WANTED
+	[ "$2" -ge "$3" ] || die "$1: $2, less than $3"
+}
+
+wait_for() { # SECONDS COMMAND...
+	local left=$(($1 * 10))
+	shift
+	until "$@"; do
+		left=$((left - 1))
+		[ $left -gt 0 ] || return 1
+		sleep 0.1
+	done
+}

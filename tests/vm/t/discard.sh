@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+# Discards and zeroings: whole blocks, parts of them, dirty and clean ones; fstrim.
+# short
+load_module
+modprobe loop
+mount -t tmpfs tmp /run
+truncate -s 64M /run/origin
+truncate -s 24M /run/cache
+losetup /dev/loop0 /run/origin && losetup /dev/loop1 /run/cache || die "loop"
+create c "0 $(sectors /dev/loop0) hotset /dev/loop0 /dev/loop1 0 32 1024 64 1" || die "not created"
+cat /sys/block/dm-0/queue/discard_granularity /sys/block/dm-0/queue/discard_max_bytes /sys/block/dm-0/queue/write_zeroes_max_bytes
+expect granularity "$(cat /sys/block/dm-0/queue/discard_granularity)" 16384
+dd if=/dev/urandom of=/tmp/data bs=1M count=8 2>/dev/null
+dd if=/tmp/data of=/dev/mapper/c bs=1M oflag=direct conv=notrunc 2>/dev/null || die "write"
+# A zeroing of anything is exact.
+for at in "0 16384" "20480 4096" "50688 66048" "1048064 1024" "2097152 2097152" "3000320 1200640"; do
+	set -- $at
+	blkdiscard -z -o $1 -l $2 /dev/mapper/c || die "zero $at"
+	dd if=/dev/zero of=/tmp/data bs=512 seek=$(($1 / 512)) count=$(($2 / 512)) conv=notrunc 2>/dev/null
+	dd if=/dev/mapper/c of=/tmp/out bs=1M count=8 iflag=direct 2>/dev/null || die "read"
+	cmp /tmp/out /tmp/data || die "after zero $at"
+done
+at_least zeroes "$(stat_of c zeroes)" 1
+# A discard touches nothing outside.
+blkdiscard -o 4194304 -l 1048576 /dev/mapper/c || die "discard"
+at_least discards "$(stat_of c discards)" 1
+dd if=/dev/mapper/c of=/tmp/out bs=1M count=8 iflag=direct 2>/dev/null || die "read"
+cmp -n 4194304 /tmp/out /tmp/data || die "before the discard"
+dd if=/tmp/out of=/tmp/out2 bs=1M skip=5 2>/dev/null
+dd if=/tmp/data of=/tmp/data2 bs=1M skip=5 2>/dev/null
+cmp /tmp/out2 /tmp/data2 || die "behind the discard"
+# A file system's.
+mke2fs -q -t ext4 -E nodiscard /dev/mapper/c || die "mke2fs"
+mount -t ext4 /dev/mapper/c /mnt || die "mount"
+cp /bin/busybox /mnt/one && cp /bin/busybox /mnt/two && sync && rm /mnt/one && sync
+fstrim -v /mnt || die "fstrim"
+cmp /bin/busybox /mnt/two || die "file"
+umount /mnt
+e2fsck -fn /dev/mapper/c >/tmp/fsck 2>&1 || die "$(cat /tmp/fsck)"
+dmsetup status c
+remove c
+losetup -d /dev/loop0
+losetup -d /dev/loop1
