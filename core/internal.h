@@ -955,6 +955,13 @@ bool hs_any_ready(const struct hs_core *core);
 #define HS_P_WRITING		(1u << 20)	/* counted in the shard's `writing` */
 #define HS_P_COPY		(1u << 21)	/* write-through: the block buffer holds the base of a copy */
 #define HS_P_UNREAD		(1u << 23)	/* part of what is to be copied gave a read error */
+#define HS_P_WRITTEN		(1u << 25)	/* reads from the origin what was written back and not flushed */
 #define HS_P_WB_FAILED		(1u << 24)	/* parked: the write-back that it waits for failed */
+
+/* It was written back but not flushed: once an origin FLUSH has failed, that may be gone over there. */
+static inline bool hs_written_lost(const struct hs_core *core, const struct hs_req *req)
+{
+	return (req->flags & HS_P_WRITTEN) && hs_peek(core->oflush_failures);
+}
 
 #endif

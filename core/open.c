@@ -407,12 +407,8 @@ static enum hs_step_result hs_open_verify_read(struct hs_core *core)
 	struct hs_open *o = &core->open;
 	u32 i;
 
-	/*
-	 * Unreadable data prove nothing. If the transaction was acknowledged, dropping it would serve what it replaced,
-	 * silently; keeping it costs an error for this one block at worst.
-	 */
 	if (hs_io_error(&o->req))
-		return hs_open_go(core, L_VERIFY);
+		return hs_open_settle(core, false);
 	for (i = 0; i < o->req.io[0].csum_units; i++)
 		if (o->req.csum[i] != (u32)hs_get(o->rec.crcs + 4 * i, 4))
 			return hs_open_settle(core, false);

@@ -163,8 +163,12 @@ static enum hs_step_result hs_read_bad(struct hs_core *core, struct hs_shard *sh
 			hs_slot_change(core, sh, hs_set_at(core, req->set), req->set, way, s | HS_S_LOST);
 		return hs_req_end(core, sh, req, -EIO, out);
 	}
-	if (hs_cur(s) == HS_WRITTEN)
+	if (hs_cur(s) == HS_WRITTEN) {
+		req->flags |= HS_P_WRITTEN;
+		if (hs_written_lost(core, req))
+			return hs_req_end(core, sh, req, -EIO, out);
 		return hs_read_direct(core, req);
+	}
 	sh->n.repairs++;
 	if (hs_cur(s) == HS_CLEAN)
 		hs_slot_retire(core, sh, req->set, way);
@@ -249,6 +253,8 @@ enum hs_step_result hs_read_step(struct hs_core *core, struct hs_req *req, struc
 	default:
 		if (req->io[0].error)
 			sh->n.origin_errors++;
+		else if (hs_written_lost(core, req))
+			return hs_req_end(core, sh, req, -EIO, out);
 		return hs_req_end(core, sh, req, req->io[0].error, out);
 	}
 }

@@ -112,6 +112,18 @@ static enum hs_step_result hs_write_give_up(struct hs_core *core, struct hs_shar
 	return hs_req_end(core, sh, req, -EIO, out);
 }
 
+/* The old slot cannot be read, but the origin has the same. */
+static enum hs_step_result hs_write_refetch(struct hs_core *core, struct hs_shard *sh,
+					    struct hs_req *req, struct hs_out *out)
+{
+	if (hs_cur(hs_src_state(core, req)) == HS_WRITTEN)
+		req->flags |= HS_P_WRITTEN;
+	if (hs_written_lost(core, req))
+		return hs_write_give_up(core, sh, req, out);
+	sh->n.repairs++;
+	return hs_write_fetch(core, req);
+}
+
 /* All units of the old slot were read twice where needed; some are bad. */
 static enum hs_step_result hs_write_merge_bad(struct hs_core *core, struct hs_shard *sh,
 					      struct hs_req *req, struct hs_out *out)
@@ -120,10 +132,8 @@ static enum hs_step_result hs_write_merge_bad(struct hs_core *core, struct hs_sh
 	u32 units = hs_block_units(&core->geo, req->first), unit;
 	struct hs_span span;
 
-	if (hs_cur(s) != HS_DIRTY) {
-		sh->n.repairs++;
-		return hs_write_fetch(core, req);
-	}
+	if (hs_cur(s) != HS_DIRTY)
+		return hs_write_refetch(core, sh, req, out);
 	if (!(s & HS_S_LOST))
 		hs_slot_change(core, sh, hs_set_at(core, req->set), req->set, req->src, s | HS_S_LOST);
 	/* What could not be read now may be readable later: the only copy is not given up for a partial write. */
@@ -158,7 +168,7 @@ static enum hs_step_result hs_write_again(struct hs_core *core, struct hs_shard 
 		if (!core->geo.checksums && hs_cur(hs_src_state(core, req)) == HS_DIRTY)
 			return hs_write_give_up(core, sh, req, out);
 		if (!core->geo.checksums)
-			return hs_write_fetch(core, req);
+			return hs_write_refetch(core, sh, req, out);
 		req->csum[req->unit] = ~crcs[req->unit];
 		if (!hs_unit_covered(core, req, req->unit))
 			req->flags |= HS_P_UNREAD;
@@ -177,7 +187,7 @@ static enum hs_step_result hs_write_fetched(struct hs_core *core, struct hs_shar
 					    struct hs_req *req, struct hs_out *out)
 {
 	if (!req->io[0].error)
-		return hs_write_store(core, req);
+		return hs_written_lost(core, req) ? hs_write_give_up(core, sh, req, out) : hs_write_store(core, req);
 	/* The rest of the block cannot be read, the caller's part may still be writable over there. */
 	sh->n.origin_errors++;
 	sh->n.not_cached[HS_WHY_ERROR]++;
