@@ -297,20 +297,36 @@ static int hs_dm_reread(struct hs_dm *dm)
 	return 0;
 }
 
-static int hs_dm_open(struct hs_dm *dm)
+/* The cache is ours from here on; what held it before is stopped clean. */
+static int hs_dm_take_over(struct hs_dm *dm)
 {
-	struct hs_dm *other;
-	u32 i;
-	int ret;
+	struct hs_dm *old = hs_all_find(dm, true);
+	struct hs_counters n = { 0 };
 
 	if (hs_all_find(dm, false)) {
 		DMERR("%pg is in use by another hotset device", dm->bdev[HS_CACHE]);
 		return -EBUSY;
 	}
-	other = hs_all_find(dm, true);
-	if (other)
-		hs_dm_yield(other);
-	ret = dm->opts.load ? 0 : hs_load_format(dm);
+	if (!old)
+		return 0;
+	/* There was none when the constructor looked. */
+	if (!dm->opts.load && !dm->opts.force)
+		hs_dm_count(old, &n);
+	if (n.dirty) {
+		DMERR("%pg holds %llu dirty blocks: load it with persistence 1", dm->bdev[HS_CACHE], n.dirty);
+		return -EEXIST;
+	}
+	hs_dm_yield(old);
+	return 0;
+}
+
+static int hs_dm_open(struct hs_dm *dm)
+{
+	int ret = hs_dm_take_over(dm);
+	u32 i;
+
+	if (!ret && !dm->opts.load)
+		ret = hs_load_format(dm);
 	if (!ret)
 		ret = hs_dm_reread(dm);
 	if (!ret)

@@ -36,3 +36,16 @@ remove c
 hotset c 1
 pattern verify /dev/mapper/c 7 $last || die "after round $last, loaded again"
 remove c
+
+# A new cache over the one that serves: refused while that holds dirty data, whenever they came.
+hotset c 1
+dmsetup message c 0 flush || die "flush"
+dmsetup reload c --table "0 $(sectors /dev/nullb0) hotset /dev/nullb0 /dev/nullb1 0" || die "reload"
+dd if=/dev/zero of=/dev/mapper/c bs=4k count=4 oflag=direct conv=fsync,notrunc 2>/dev/null || die "write"
+dmsetup suspend c || die "suspend"
+dmsetup resume --noudevsync c 2>/dev/null && die "dirty data were thrown away"
+dmesg | grep -q "holds 4 dirty blocks" || die "no word of them"
+dmsetup reload c --table "0 $(sectors /dev/nullb0) hotset /dev/nullb0 /dev/nullb1 1" || die "reload"
+dmsetup resume --noudevsync c || die "resume"
+expect dirty "$(stat_of c 4)" 4
+remove c
