@@ -341,8 +341,10 @@ void hs_core_recount(struct hs_core *core, s32 domain, struct hs_counters *sum)
 
 void hs_core_set_mode(struct hs_core *core, enum hs_mode mode, struct hs_out *out)
 {
-	bool stored = hs_peek(core->mode_durable) == mode;
+	/* What is on its way may be durable before this: then not even the mode that is durable now is to be had at once. */
+	bool stored = hs_peek(core->mode_durable) == mode && !core->meta.mode_writing;
 
+	core->mode_gen++;
 	hs_poke(core->mode_target, mode);
 	hs_poke(core->drain_mode, !stored && mode != HS_MODE_WRITEBACK);
 	/* To write-back once that is durable, to bypass once nothing is dirty and that is durable. */

@@ -291,6 +291,8 @@ struct hs_meta {
 	u32 first;			/* the copy that a checkpoint writes first */
 	u32 flushing;			/* peeked: its FLUSH is under way */
 	bool checkpointing, drained, writing_clean;
+	bool mode_writing;		/* a superblock with another mode is on its way */
+	u32 mode_gen;			/* core->mode_gen when nothing was found dirty */
 	u8 target;
 	u64 fingerprint;
 	struct hs_sb sb;		/* being written */
@@ -388,6 +390,7 @@ struct hs_core {
 	u64 now;			/* ns */
 	u32 mode;			/* for new writes */
 	u32 mode_target, mode_durable;
+	u32 mode_gen;			/* counts switches; the journal's domain */
 	u32 drain, drain_mode;
 	u32 failed, abandoned, stopping;
 	u32 ov;				/* HS_OV_* */

@@ -275,6 +275,7 @@ static enum hs_step_result hs_meta_start(struct hs_core *core, struct hs_out *ou
 	struct hs_meta *m = &core->meta;
 
 	m->drained = hs_mode_switching(core);
+	m->mode_gen = core->mode_gen;
 	m->target = (u8)hs_peek(core->mode_target);
 	m->shard = 0;
 	if (m->drained && m->target != HS_MODE_WRITEBACK)
@@ -302,12 +303,14 @@ static enum hs_step_result hs_meta_sb(struct hs_core *core, struct hs_out *out)
 	/* Never after a metadata write that failed: it would claim what may not be there. */
 	if (hs_peek(core->failed))
 		return hs_meta_end(core, out);
-	m->drained &= m->target == hs_peek(core->mode_target);
+	/* To and fro meanwhile: blocks may be dirty again. */
+	m->drained &= m->mode_gen == core->mode_gen;
 	m->sb = core->sb;
 	m->sb.tail = m->checkpointing ? m->tail : j->tail;
 	m->sb.end = j->applied;
 	if (m->drained)
 		m->sb.mode = m->target;
+	m->mode_writing = m->sb.mode != core->sb.mode;
 	m->writing_clean = j->want_clean;
 	m->sb.state = m->writing_clean ? HS_SB_CLEAN : 0;
 	m->sb.fingerprint = m->writing_clean ? m->fingerprint : 0;
@@ -348,6 +351,7 @@ static enum hs_step_result hs_meta_done(struct hs_core *core, struct hs_out *out
 	if (m->sb.sb_seq - core->sb.sb_seq < 2)
 		return hs_meta_sb_copy(core);
 	hs_meta_adopt(core);
+	m->mode_writing = false;
 	j->tail = m->sb.tail;
 	j->n.checkpoints += m->checkpointing;
 	j->clean_done |= m->writing_clean;

@@ -260,6 +260,34 @@ static void audit_refused(const struct look *l, s32 err)
 	sim_count(SIM_C_AUDIT_REFUSED);
 }
 
+/* A copy of the superblock is about to be written: the older one, and not before the other is durable. */
+void sim_audit_superblock(struct sim_world *w, u32 copy)
+{
+	static const struct sim_cut worst = { .keep = SIM_KEEP_NONE };
+	u64 other = HS_SB_OFFSET(!copy) >> HS_SECTOR_SHIFT;
+	const struct sim_disk *d = &w->disk[HS_CACHE];
+	u8 now[2][HS_PAGE], durable[HS_PAGE];
+	struct hs_sb mine, its;
+	int err;
+
+	/* A copy that could not be read when the cache was opened counts as the older. */
+	if (w->format || w->hit_meta || d->errors_seen)
+		return;
+	sim_disk_read_after(d, NULL, HS_SB_OFFSET(copy) >> HS_SECTOR_SHIFT, HS_PAGE_SECTORS, now[0]);
+	sim_disk_read_after(d, NULL, other, HS_PAGE_SECTORS, now[1]);
+	sim_disk_read_after(d, &worst, other, HS_PAGE_SECTORS, durable);
+	err = hs_sb_decode(now[0], &mine);
+	if (hs_sb_decode(now[1], &its)) {
+		if (!err)
+			sim_fail(w, "the only good superblock is overwritten");
+		return;
+	}
+	if (!err && mine.sb_seq > its.sb_seq)
+		sim_fail(w, "the newer superblock is overwritten");
+	if (memcmp(now[1], durable, HS_PAGE))
+		sim_fail(w, "a superblock is written while the other is not durable");
+}
+
 void sim_audit(struct sim_world *w)
 {
 	struct sim_rng r = { sim_hash2(w->seed ^ 0x6175646974, w->events) };

@@ -379,6 +379,21 @@ static void abandon(struct sim_world *w)
 	sim_shell_out(w, &out);
 }
 
+/* A switch to a mode without write-back has come to its end: nothing is dirty then, nor can be soon. */
+static void check_mode(struct sim_world *w)
+{
+	u32 mode = hs_core_mode_durable(w->core), before = w->mode_durable, i;
+	struct hs_counters n = { 0 };
+
+	w->mode_durable = mode;
+	if (mode == before || mode == HS_MODE_WRITEBACK)
+		return;
+	for (i = 0; i < hs_core_shards(w->core); i++)
+		hs_core_count(w->core, (s32)i, &n);
+	if (n.dirty)
+		sim_fail(w, "mode %u is durable with %llu dirty blocks", mode, (unsigned long long)n.dirty);
+}
+
 void sim_shell_tick(struct sim_world *w)
 {
 	struct hs_out out;
@@ -390,6 +405,7 @@ void sim_shell_tick(struct sim_world *w)
 	sim_shell_out(w, &out);
 	abandon(w);
 	check_hanging(w);
+	check_mode(w);
 	sim_event_add(w, 90 * SIM_MS + sim_below(&w->rng, 20) * SIM_MS, SIM_EV_TICK, NULL, 0);
 }
 
@@ -425,6 +441,7 @@ static void serve_begin(struct sim_world *w)
 {
 	w->serving = true;
 	w->ticking = true;
+	w->mode_durable = hs_core_mode_durable(w->core);
 	/* At once: opening may have taken long, and the core's clock is as old. */
 	sim_shell_tick(w);
 	if (hs_core_mode_wanted(w->core) != hs_core_mode_durable(w->core)) {

@@ -297,6 +297,10 @@ static void io_submit(struct sim_world *w, struct hs_req *req, u32 index)
 	io->req = req;
 	io->index = index;
 	h->error = 1;	/* in flight */
+	if (h->op == HS_IO_WRITE && h->dev == HS_CACHE && h->sector == HS_SB_OFFSET(0) >> HS_SECTOR_SHIFT)
+		sim_audit_superblock(w, 0);
+	if (h->op == HS_IO_WRITE && h->dev == HS_CACHE && h->sector == HS_SB_OFFSET(1) >> HS_SECTOR_SHIFT)
+		sim_audit_superblock(w, 1);
 	if (h->op == HS_IO_WRITE) {
 		if (h->flags & HS_IO_OVERLAY)
 			memcpy(block_place(w, req_of(req)), req_of(req)->data,

@@ -260,6 +260,7 @@ struct sim_world {
 	bool hit_cache;			/* silent damage to the cache has begun */
 	bool hit_meta;			/* one on metadata: no more */
 	bool rolled_back;		/* a transaction was lost to it */
+	u32 mode_durable;		/* as last seen in this life */
 	bool abandoned;			/* recorded that this cache must not be used again */
 	u64 last_fault;			/* ns: faults that pass were active up to then */
 	u64 last_error;			/* ns: of any I/O */
@@ -380,6 +381,7 @@ void sim_oracle_forget(struct sim_world *w, u64 sector);
 /* Recovers what a cut at this moment would leave, in a second core, and compares it with the truth. */
 void sim_audit(struct sim_world *w);
 /* After a format that was cut short: it is no cache, or one that opens. */
+void sim_audit_superblock(struct sim_world *w, u32 copy);
 void sim_audit_half_formatted(struct sim_world *w);
 /* After opening: looks at every sector through the map as it is, and pins what it sees. */
 void sim_audit_served(struct sim_world *w, u64 claims, bool pin);

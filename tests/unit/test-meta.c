@@ -207,6 +207,33 @@ static void a_mode_that_is_asked_for_at_open_is_switched_to(void **state)
 	assert_int_equal(box_value(b.dev[HS_ORIGIN].durable, 0), 1);
 }
 
+/* Back to write-back while the superblock of another mode is on its way: nothing may be dirty when that is durable. */
+static void a_switch_to_and_fro_leaves_nothing_dirty_behind(void **state)
+{
+	struct hs_out out;
+
+	hs_out_init(&out);
+	box_hold(&b, HS_CACHE, HS_IO_WRITE);
+	hs_core_set_mode(b.core, HS_MODE_WRITEAROUND, &out);
+	box_control(&b, &out);
+	box_run(&b);
+	assert_true(box_find(&b, HS_CACHE, HS_IO_WRITE) >= 0);
+	hs_core_set_mode(b.core, HS_MODE_WRITEBACK, &out);
+	box_control(&b, &out);
+	assert_int_equal(box_write(&b, 0, 8, 1, 0), 0);
+	assert_int_equal(counters()->dirty, 0);
+	hs_core_set_mode(b.core, HS_MODE_WRITEAROUND, &out);
+	box_control(&b, &out);
+	box_let(&b);
+	box_run(&b);
+	assert_int_equal(hs_core_mode_durable(b.core), HS_MODE_WRITEAROUND);
+	assert_int_equal(counters()->dirty, 0);
+	hs_core_set_mode(b.core, HS_MODE_WRITEBACK, &out);
+	box_control(&b, &out);
+	box_ticks(&b, 5, 1000);
+	assert_int_equal(hs_core_mode(b.core), HS_MODE_WRITEBACK);
+}
+
 /* Commits of all sizes go on while the checkpoint's writes come last of all: the ring fills up, and empties again. */
 static void fill_the_ring(u32 pages, u32 block_size)
 {
@@ -266,6 +293,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(superblock_copies_alternate, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_mode_is_durable_only_when_nothing_is_dirty, setup, teardown),
 		cmocka_unit_test_setup_teardown(write_back_begins_when_that_is_durable, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_switch_to_and_fro_leaves_nothing_dirty_behind, setup, teardown),
 		cmocka_unit_test(no_ring_sticks),
 		cmocka_unit_test_setup_teardown(a_mode_that_is_asked_for_at_open_is_switched_to, setup, teardown),
 	};
