@@ -104,7 +104,7 @@ struct hs_watch {
 	u64 since;		/* ns: when least was reached */
 	u64 errors;		/* of write-back, then */
 	u32 polls;
-	hs_progress_fn *progress;
+	hs_progress_fn progress;
 	void *arg;
 };
 
@@ -125,7 +125,7 @@ static u64 hs_watch_look(struct hs_watch *w)
 	return left;
 }
 
-static void hs_watch_start(struct hs_watch *w, struct hs_dev *dev, hs_progress_fn *progress, void *arg)
+static void hs_watch_start(struct hs_watch *w, struct hs_dev *dev, hs_progress_fn progress, void *arg)
 {
 	memset(w, 0, sizeof(*w));
 	w->dev = dev;
@@ -201,7 +201,7 @@ static int hs_dev_clean_left(struct hs_dev *dev, struct hs_error *err)
 			    dev->run.x.target[HS_CACHE]->name, (unsigned long long)sum.lost);
 }
 
-int hs_dev_clean(struct hs_dev *dev, hs_progress_fn *progress, void *arg, struct hs_error *err)
+int hs_dev_clean(struct hs_dev *dev, hs_progress_fn progress, void *arg, struct hs_error *err)
 {
 	struct hs_watch w;
 	int ret;
@@ -258,7 +258,7 @@ static int hs_dev_await_mode(struct hs_watch *w, enum hs_mode mode, struct hs_er
 	return ret;
 }
 
-int hs_dev_set_mode(struct hs_dev *dev, enum hs_mode mode, hs_progress_fn *progress, void *arg,
+int hs_dev_set_mode(struct hs_dev *dev, enum hs_mode mode, hs_progress_fn progress, void *arg,
 		    struct hs_error *err)
 {
 	struct hs_run *run = &dev->run;
@@ -309,7 +309,7 @@ static bool hs_parse_size(const char *s, u64 *size)
 	return true;
 }
 
-static int hs_set_mode_by_name(struct hs_dev *dev, const char *value, hs_progress_fn *progress, void *arg,
+static int hs_set_mode_by_name(struct hs_dev *dev, const char *value, hs_progress_fn progress, void *arg,
 			       struct hs_error *err)
 {
 	int mode = hs_mode_parse(value);
@@ -370,7 +370,7 @@ static const struct {
 	{ "writeback", hs_set_writeback },
 };
 
-int hs_dev_set(struct hs_dev *dev, const char *key, const char *value, hs_progress_fn *progress, void *arg,
+int hs_dev_set(struct hs_dev *dev, const char *key, const char *value, hs_progress_fn progress, void *arg,
 	       struct hs_error *err)
 {
 	size_t i;

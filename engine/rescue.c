@@ -2,7 +2,7 @@
 #include "engine/dev.h"
 
 int hs_writeback(const char *origin, const char *cache,
-		 hs_progress_fn *progress, void *arg, struct hs_error *err)
+		 hs_progress_fn progress, void *arg, struct hs_error *err)
 {
 	struct hs_open_opts opts = { .origin = origin, .cache = cache, .mode = -1 };
 	struct hs_dev *dev;

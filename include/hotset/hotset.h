@@ -160,16 +160,16 @@ void hs_dev_stats(struct hs_dev *dev, struct hs_stats *stats);
  * How far the calls below have come, in dirty blocks, told about ten times a second; NULL where nobody wants to
  * know. false: the call is to end, with -EINTR.
  */
-typedef bool hs_progress_fn(void *arg, uint64_t left, uint64_t total);
+typedef bool (*hs_progress_fn)(void *arg, uint64_t left, uint64_t total);
 
 /* Writes every dirty block back and returns when none is left, or -EIO when write-back fails. */
-int hs_dev_clean(struct hs_dev *dev, hs_progress_fn *progress, void *arg, struct hs_error *err);
+int hs_dev_clean(struct hs_dev *dev, hs_progress_fn progress, void *arg, struct hs_error *err);
 
 /*
  * Switches at once for new writes; returns when the switch is complete and durable. When it ends before, the mode
  * stays in force, and is stored as soon as that can be, but not beyond a close.
  */
-int hs_dev_set_mode(struct hs_dev *dev, enum hs_mode mode, hs_progress_fn *progress, void *arg,
+int hs_dev_set_mode(struct hs_dev *dev, enum hs_mode mode, hs_progress_fn progress, void *arg,
 		    struct hs_error *err);
 
 /*
@@ -180,7 +180,7 @@ int hs_dev_set_mode(struct hs_dev *dev, enum hs_mode mode, hs_progress_fn *progr
  *   dirty_limit=PERCENT  of the slots; write back above it; default 50
  *   writeback=on|off     background write-back; default on
  */
-int hs_dev_set(struct hs_dev *dev, const char *key, const char *value, hs_progress_fn *progress, void *arg,
+int hs_dev_set(struct hs_dev *dev, const char *key, const char *value, hs_progress_fn progress, void *arg,
 	       struct hs_error *err);
 
 /* Calls fn for every dirty range that cannot be read any more; bytes. Reads each flagged block. */
@@ -233,7 +233,7 @@ int hs_check(const struct hs_check_opts *opts, struct hs_check_result *res, stru
 
 /* Rescues every dirty block onto the origin (recovers first, writes both devices). */
 int hs_writeback(const char *origin, const char *cache,
-		 hs_progress_fn *progress, void *arg, struct hs_error *err);
+		 hs_progress_fn progress, void *arg, struct hs_error *err);
 
 /* Lists lost ranges of a cache that nobody serves. */
 int hs_lost(const char *cache, int (*fn)(void *arg, uint64_t offset, uint64_t count), void *arg,
