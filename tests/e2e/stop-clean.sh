@@ -13,12 +13,18 @@ interrupt() {
 	kill -INT "${pids[$1]}"
 	ended "$1" || die "$1 ended with status $? after SIGINT"
 }
+# A set that is short of slots is written back even so: wait until what has been is also counted clean.
+settled() { # DIRTY-BEFORE
+	[ $(($(stat_of hot dirty) + $(stat_of hot write_backs))) = "$1" ]
+}
 for how in stop terminate interrupt; do
+	before=$(check_of "$cache" dirty)
 	serve hot "$origin" "$cache"
 	[ "$(stat_of hot clean_start)" = true ] || die "not a clean start before $how"
 	[ "$(stat_of hot recovered_transactions)" = 0 ] || [ "$(stat_of hot clean_start)" = true ]
 	"$HOTSET" set hot writeback=off
 	as_expected hot
+	wait_for 20 settled "$before" || die "of $before dirty blocks $(stat_of hot dirty) are left, $(stat_of hot write_backs) written back"
 	dirty=$(stat_of hot dirty)
 	start=$(ms)
 	$how hot
