@@ -780,26 +780,8 @@ static inline void hs_wake_all(struct hs_shard *sh, struct hs_out *out)
 
 struct hs_io *hs_io_next(struct hs_req *req);
 /* Cached data of the way, units [unit, unit + units) of the block. */
-static inline void hs_io_cache_next(const struct hs_core *core, struct hs_req *req, enum hs_io_op op,
-				    u16 way, u32 unit, u32 units, enum hs_io_buf buf)
-{
-	struct hs_io *io = &req->io[req->nr_io++];
-	hs_slot_t slot = hs_slot_of(core, req->set, way);
-
-	*io = (struct hs_io){
-		.dev = HS_CACHE,
-		.op = (u8)op,
-		.buf = (u8)buf,
-		.sector = hs_slot_first_sector(core, slot) + (u64)unit * HS_UNIT_SECTORS,
-		.sectors = units * HS_UNIT_SECTORS,
-		.buf_off = buf == HS_BUF_BLOCK ? unit * HS_UNIT_BYTES : 0,
-	};
-	if (core->geo.checksums) {
-		io->csum = req->csum + unit;
-		io->csum_units = units;
-		io->csum_first = hs_block_first_unit(core, req->first) + unit;
-	}
-}
+void hs_io_cache(const struct hs_core *core, struct hs_req *req, enum hs_io_op op, u16 way, u32 unit,
+		 u32 units, enum hs_io_buf buf);
 /* The same as the request's only I/O, of the caller's data: for the short ways. */
 static hs_always_inline void hs_io_cache_only(const struct hs_core *core, struct hs_req *req, enum hs_io_op op,
 					      u16 way, u32 unit, u32 units)
@@ -823,8 +805,6 @@ static hs_always_inline void hs_io_cache_only(const struct hs_core *core, struct
 		io->csum_first = hs_block_first_unit(core, req->first) + unit;
 	}
 }
-void hs_io_cache(const struct hs_core *core, struct hs_req *req, enum hs_io_op op, u16 way, u32 unit,
-		 u32 units, enum hs_io_buf buf);
 /* Origin sectors. buf_off from the start of the buffer. */
 void hs_io_origin(const struct hs_core *core, struct hs_req *req, enum hs_io_op op, u64 sector,
 		  u32 sectors, enum hs_io_buf buf, u32 buf_off);

@@ -30,7 +30,22 @@ void hs_req_span(const struct hs_core *core, const struct hs_req *req, struct hs
 void hs_io_cache(const struct hs_core *core, struct hs_req *req, enum hs_io_op op, u16 way, u32 unit,
 		 u32 units, enum hs_io_buf buf)
 {
-	hs_io_cache_next(core, req, op, way, unit, units, buf);
+	struct hs_io *io = &req->io[req->nr_io++];
+	hs_slot_t slot = hs_slot_of(core, req->set, way);
+
+	*io = (struct hs_io){
+		.dev = HS_CACHE,
+		.op = (u8)op,
+		.buf = (u8)buf,
+		.sector = hs_slot_first_sector(core, slot) + (u64)unit * HS_UNIT_SECTORS,
+		.sectors = units * HS_UNIT_SECTORS,
+		.buf_off = buf == HS_BUF_BLOCK ? unit * HS_UNIT_BYTES : 0,
+	};
+	if (core->geo.checksums) {
+		io->csum = req->csum + unit;
+		io->csum_units = units;
+		io->csum_first = hs_block_first_unit(core, req->first) + unit;
+	}
 }
 
 void hs_io_origin(const struct hs_core *core, struct hs_req *req, enum hs_io_op op, u64 sector,

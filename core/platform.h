@@ -67,7 +67,6 @@ void hs_assert_failed(const char *file, int line, const char *expr) __attribute_
 	} while (0)
 #endif
 
-#define hs_noinline		__attribute__((__noinline__))
 #define hs_always_inline	inline __attribute__((__always_inline__))
 
 #define HS_KIB			1024u

@@ -227,7 +227,7 @@ static enum hs_step_result hs_read_stored(struct hs_core *core, struct hs_shard 
 		if (core->geo.checksums)
 			memcpy(hs_slot_crcs(core, st, req->dst), req->csum, hs_req_csum_bytes(core));
 		sh->n.inserts++;
-		hs_slot_arrive(core, sh, hs_set_at(core, req->set), req->set, req->dst, HS_NIL, HS_CLEAN, false);
+		hs_slot_arrive(core, sh, st, req->set, req->dst, HS_NIL, HS_CLEAN, false);
 	}
 	return hs_req_end(core, sh, req, 0, out);
 }

@@ -23,13 +23,6 @@ u32 hs_req_csum_bytes(const struct hs_core *core)
 	return 4 * core->geo.units_per_block;
 }
 
-/* The one set and shard of a request on blocks. */
-static hs_always_inline void hs_req_place(const struct hs_core *core, struct hs_req *req)
-{
-	req->set = hs_block_set(&core->geo, req->first);
-	req->domain = (s32)hs_set_shard(core, req->set);
-}
-
 void hs_req_init(struct hs_core *core, struct hs_req *req, u32 *csum)
 {
 	u32 shift = core->geo.block_shift - HS_SECTOR_SHIFT;
@@ -53,7 +46,8 @@ void hs_req_init(struct hs_core *core, struct hs_req *req, u32 *csum)
 	hs_assert(end > req->sector.nr && end <= core->geo.origin_sectors);
 	req->first = req->sector.nr >> shift;
 	req->last = (end - 1) >> shift;
-	hs_req_place(core, req);
+	req->set = hs_block_set(&core->geo, req->first);
+	req->domain = (s32)hs_set_shard(core, req->set);
 	if (likely(req->first == req->last))
 		return;
 	hs_assert(req->op >= HS_OP_DISCARD &&

@@ -27,19 +27,17 @@ struct look {
 
 /* ---- a second core ------------------------------------------------------------------------------------- */
 
-static void *audit_memory(size_t bytes)
+/* The memory of a core, used again from world to world; its content is undefined. */
+void *sim_core_memory(struct sim_memory *m, size_t bytes)
 {
-	static void *mem;
-	static size_t room;
-
-	if (bytes > room) {
-		free(mem);
-		room = hs_round_up(bytes, HS_MIB);
-		mem = aligned_alloc(HS_PAGE, room);
-		if (!mem)
+	if (bytes > m->room) {
+		free(m->mem);
+		m->room = hs_round_up(bytes, HS_MIB);
+		m->mem = aligned_alloc(HS_PAGE, m->room);
+		if (!m->mem)
 			abort();
 	}
-	return mem;
+	return m->mem;
 }
 
 static void audit_io(const struct look *l, struct hs_io *h)
@@ -239,13 +237,14 @@ u64 sim_audit_claims(const struct sim_world *w, const struct hs_core *core)
 static s32 audit_load(struct look *l)
 {
 	struct hs_core_opts opts = { .shards = l->w->plan.shards, .mode = -1 };
+	static struct sim_memory memory;
 	unsigned int bad;
 	struct hs_sb sb;
 	s32 err = sim_superblock(l->w, l->cut[HS_CACHE], &sb, &bad);
 
 	if (err)
 		return err;
-	l->core = hs_core_init(audit_memory(hs_core_size(&sb.geo, &opts)), &sb, &opts);
+	l->core = hs_core_init(sim_core_memory(&memory, hs_core_size(&sb.geo, &opts)), &sb, &opts);
 	err = audit_open(l);
 	if (!err && hs_core_report(l->core)->map_conflicts)
 		sim_fail(l->w, "%s: the map contradicts itself", l->how);

@@ -50,17 +50,9 @@ static bool run_request(struct sim_world *w, struct hs_req *req, const char *wha
 
 static void *core_memory(const struct hs_sb *sb, const struct hs_core_opts *opts)
 {
-	static void *mem;
-	static size_t room;
-	size_t bytes = hs_core_size(&sb->geo, opts);
+	static struct sim_memory memory;
+	void *mem = sim_core_memory(&memory, hs_core_size(&sb->geo, opts));
 
-	if (bytes > room) {
-		free(mem);
-		room = hs_round_up(bytes, HS_MIB);
-		mem = aligned_alloc(HS_PAGE, room);
-		if (!mem)
-			abort();
-	}
 	/* The map's; what is in the buffers is written before it is read, or has a CRC. */
 	memset(mem, 0xa5, hs_core_map_size(&sb->geo, opts));
 	return mem;

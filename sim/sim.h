@@ -379,6 +379,11 @@ void sim_oracle_forget(struct sim_world *w, u64 sector);
 /* ---- audit.c --------------------------------------------------------------------------------------------- */
 
 /* Recovers what a cut at this moment would leave, in a second core, and compares it with the truth. */
+struct sim_memory {
+	void *mem;
+	size_t room;
+};
+void *sim_core_memory(struct sim_memory *m, size_t bytes);
 void sim_audit(struct sim_world *w);
 /* After a format that was cut short: it is no cache, or one that opens. */
 void sim_audit_superblock(struct sim_world *w, u32 copy);

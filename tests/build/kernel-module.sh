@@ -7,18 +7,10 @@
 # timeout: 600
 set -u
 root=$(cd "$(dirname "$0")/../.." && pwd)
-headers=${HOTSET_HEADERS:-/var/cache/hotset}
+. "$root/tests/lib/headers.sh"
 tmp=$(mktemp -d "${TMPDIR:-/tmp}/kernel-module.XXXXXX") || exit 1
 trap 'rm -rf "$tmp"' EXIT
 failed=0
-
-# The newest header tree of a release, installed or unpacked by tools/setup.sh.
-header_dir() { # RELEASE-PREFIX
-	local dirs
-	dirs=$(compgen -G "/usr/src/linux-headers-$1*-amd64/Makefile"
-		compgen -G "$headers/linux-headers-$1*-amd64/Makefile")
-	sed 's,/Makefile$,,' <<<"$dirs" | grep -vE -- '-(rt|cloud)-amd64$' | sort -V | tail -n 1
-}
 
 compile() { # RELEASE-PREFIX
 	local kdir dir=$tmp/$1 log=$tmp/$1.log
