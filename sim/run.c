@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -21,6 +22,7 @@
 struct worker {
 	pid_t pid;
 	u64 seed, done, failures, steps;
+	u64 digest;		/* sum over its worlds: what they did, in any order */
 	u64 began;		/* s, of the world at hand; 0: none */
 	u64 counted[SIM_COUNTS];
 };
@@ -143,6 +145,7 @@ static void work(struct run *run, u32 me, u64 first)
 		}
 		worker->done++;
 		worker->steps += result.steps;
+		worker->digest += sim_hash2(worker->seed, result.digest ^ result.steps);
 		worker->began = 0;
 	}
 	memcpy(worker->counted, sim_counted, sizeof(sim_counted));
@@ -282,6 +285,17 @@ static void seeds_load(struct run *run, const char *path)
 	fclose(f);
 }
 
+/* Of the workers, in ms. */
+static u64 processor_time(void)
+{
+	struct rusage r;
+
+	if (getrusage(RUSAGE_CHILDREN, &r))
+		abort();
+	return (u64)(r.ru_utime.tv_sec + r.ru_stime.tv_sec) * 1000 +
+	       (u64)(r.ru_utime.tv_usec + r.ru_stime.tv_usec) / 1000;
+}
+
 static void *shared(size_t bytes)
 {
 	void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -324,10 +338,12 @@ int sim_run(struct sim_job *job)
 	failures = run_sum(&run, offsetof(struct worker, failures));
 	s = seconds_now() - run.began;
 	never = summary(&run, job->counts || done > NEEDS_ALL);
-	printf("%llu steps, %llu s, %llu worlds/s, seeds %llu to %llu\n",
+	printf("%llu steps, %llu s, %llu worlds/s, %llu a processor second, seeds %llu to %llu, digest %016llx\n",
 	       (unsigned long long)run_sum(&run, offsetof(struct worker, steps)), (unsigned long long)s,
-	       (unsigned long long)(done / hs_max(s, 1)), (unsigned long long)job->seed,
-	       (unsigned long long)(job->seed + done - 1));
+	       (unsigned long long)(done / hs_max(s, 1)),
+	       (unsigned long long)(done * 1000 / hs_max(processor_time(), 1)), (unsigned long long)job->seed,
+	       (unsigned long long)(job->seed + done - 1),
+	       (unsigned long long)run_sum(&run, offsetof(struct worker, digest)));
 	printf("worlds %llu, failures %llu\n", (unsigned long long)done, (unsigned long long)failures);
 	return failures || (never && done > NEEDS_ALL);
 }

@@ -320,10 +320,13 @@ static void read_check(struct sim_world *w, const struct sim_req *q)
 	u32 i;
 
 	w->clock++;
-	for (i = 0; i < q->r.sectors; i++)
-		sim_oracle_read(w, q->r.sector.nr + i,
-				sim_stamp_read(q->data + ((size_t)i << HS_SECTOR_SHIFT),
-					       q->r.sector.nr + i), q->begin, "read");
+	for (i = 0; i < q->r.sectors; i++) {
+		u64 sector = q->r.sector.nr + i;
+		u32 value = sim_stamp_read(q->data + ((size_t)i << HS_SECTOR_SHIFT), sector);
+
+		w->digest = w->digest * 31 + value;
+		sim_oracle_read(w, sector, value, q->begin, "read");
+	}
 }
 
 void sim_req_answered(struct sim_world *w, struct sim_req *q)
