@@ -25,6 +25,62 @@ struct look {
 	u32 *slot;			/* of each block */
 };
 
+/* ---- checksums ------------------------------------------------------------------------------------------- */
+
+/* What was summed up last: audits meet the same units again and again. */
+struct unit_sum {
+	u32 era;		/* of memo_uuid */
+	u64 nr;
+	struct sim_content c[HS_UNIT_SECTORS];
+	u32 crc;
+};
+
+static bool sum_is_of(const struct unit_sum *s, u32 era, u64 nr, const struct sim_content *c)
+{
+	u32 i;
+
+	if (s->era != era || s->nr != nr)
+		return false;
+	for (i = 0; i < HS_UNIT_SECTORS; i++)
+		if (c[i].bytes || s->c[i].value != c[i].value || s->c[i].place != c[i].place)
+			return false;
+	return true;
+}
+
+static u32 unit_sum_up(const struct hs_core *core, u64 nr, const struct sim_content *c)
+{
+	u8 data[HS_UNIT_BYTES];
+	u32 i, crc;
+
+	for (i = 0; i < HS_UNIT_SECTORS; i++)
+		sim_content_put(&c[i], data + i * SIM_SECTOR);
+	crc = hs_unit_crc(core, nr, data);
+	/* In another place they must not verify. */
+	if (hs_unit_crc(core, nr + 1, data) == crc)
+		sim_fail(sim_current, "the checksum of unit %llu would pass at the next one",
+			 (unsigned long long)nr);
+	return crc;
+}
+
+/* hs_unit_crc depends on the unit, its content, and the core's uuid. */
+static u32 unit_crc(const struct hs_core *core, u64 nr, const struct sim_content c[HS_UNIT_SECTORS])
+{
+	static struct unit_sum memo[4096];
+	static u8 memo_uuid[HS_UUID_BYTES];
+	static u32 era;
+	struct unit_sum *s = &memo[sim_hash2(nr, c[0].value ^ (u64)c[7].value << 32) % 4096];
+
+	if (!era || memcmp(memo_uuid, hs_core_sb(core)->uuid, HS_UUID_BYTES)) {
+		memcpy(memo_uuid, hs_core_sb(core)->uuid, HS_UUID_BYTES);
+		era++;
+	}
+	if (!sum_is_of(s, era, nr, c)) {
+		*s = (struct unit_sum){ .era = era, .nr = nr, .crc = unit_sum_up(core, nr, c) };
+		memcpy(s->c, c, sizeof(s->c));
+	}
+	return s->crc;
+}
+
 /* ---- a second core ------------------------------------------------------------------------------------- */
 
 /* The memory of a core, used again from world to world; its content is undefined. */
@@ -98,63 +154,66 @@ static void look_map(struct look *l)
 	}
 }
 
-static void look_read(const struct look *l, enum hs_io_dev dev, u64 sector, u32 sectors, u8 *data)
+static struct sim_content look_at(const struct look *l, enum hs_io_dev dev, u64 sector)
 {
-	sim_disk_read_after(&l->w->disk[dev], l->cut[dev], sector, sectors, data);
+	return sim_disk_after(&l->w->disk[dev], l->cut[dev], sector);
 }
 
-static void look_value(const struct look *l, u64 sector, const u8 *data)
+static void look_value(const struct look *l, u64 sector, const struct sim_content *c)
 {
-	u32 value = sim_stamp_read(data, sector);
+	u32 value = sim_content_value(c, sector);
 
 	if (!sim_oracle_survives(l->w, sector, value, l->claims))
 		sim_oracle_complain(l->w, sector, value, l->claims, l->how);
 }
 
 /* Is that what the origin durably holds, whatever a cut takes? */
-static void look_origin_agrees(const struct look *l, u64 sector, const u8 *data)
+static void look_origin_agrees(const struct look *l, u64 sector, const struct sim_content *c)
 {
 	const struct sim_disk *d = &l->w->disk[HS_ORIGIN];
 	const struct sim_version *v = d->sector[sector].newest;
-	u32 value = sim_stamp_read(data, sector);
+	u32 value = sim_content_value(c, sector);
 	bool durable = false;
 
 	for (; v && !durable; v = v->older) {
 		durable = v->durable;
-		if (!v->doomed && memcmp(v->data, data, SIM_SECTOR))
+		if (!v->doomed && !sim_content_same(&v->content, c))
 			sim_fail(l->w, "%s: sector %llu is %lld in its clean slot, %lld on the origin", l->how,
 				 (unsigned long long)sector, (long long)value,
-				 (long long)sim_stamp_read(v->data, sector));
+				 (long long)sim_content_value(&v->content, sector));
 	}
 	if (!durable && value != d->untouched)
 		sim_fail(l->w, "%s: sector %llu is %lld in its clean slot, the origin's is not durable", l->how,
 			 (unsigned long long)sector, (long long)value);
 }
 
-static bool unit_matches(const struct look *l, const struct hs_slot_view *view, u32 unit, const u8 *data)
+static void look_unit_at(const struct look *l, u64 slot, u32 unit, struct sim_content c[HS_UNIT_SECTORS])
+{
+	u32 i;
+
+	for (i = 0; i < HS_UNIT_SECTORS; i++)
+		c[i] = look_at(l, HS_CACHE, slot + unit * HS_UNIT_SECTORS + i);
+}
+
+static bool unit_matches(const struct look *l, const struct hs_slot_view *view, u32 unit,
+			 const struct sim_content c[HS_UNIT_SECTORS])
 {
 	u64 nr = (view->block << (l->w->plan.geo.block_shift - HS_UNIT_SHIFT)) + unit;
 
-	if (!view->crcs)
-		return true;
-	/* In another place they must not verify. */
-	if (hs_unit_crc(l->core, nr + 1, data) == hs_unit_crc(l->core, nr, data))
-		sim_fail(sim_current, "the checksum of unit %llu would pass at the next one", (unsigned long long)nr);
-	return hs_unit_crc(l->core, nr, data) == view->crcs[unit];
+	return !view->crcs || unit_crc(l->core, nr, c) == view->crcs[unit];
 }
 
 /* One unit of a named slot, or its place on the origin. slot: its first sector, or 0. */
 static void look_unit(const struct look *l, const struct hs_slot_view *view, u64 slot, u32 unit, u64 first,
 		      u32 sectors)
 {
+	struct sim_content c[HS_UNIT_SECTORS];
 	bool named = slot, bad;
-	u8 data[HS_UNIT_BYTES];
-	u64 at = slot + unit * HS_UNIT_SECTORS;
 	u32 i;
 
 	if (named) {
-		look_read(l, HS_CACHE, at, HS_UNIT_SECTORS, data);
-		bad = !unit_matches(l, view, unit, data);
+		look_unit_at(l, slot, unit, c);
+		bad = !unit_matches(l, view, unit, c);
 		if (bad && !l->w->damaged && !view->lost && l->claims == SIM_FOREVER)
 			sim_fail(l->w, "%s: slot data of sector %llu do not match their checksum", l->how,
 				 (unsigned long long)first);
@@ -162,13 +221,13 @@ static void look_unit(const struct look *l, const struct hs_slot_view *view, u64
 			return;		/* lost */
 		named = !bad;
 	}
-	if (!named)
-		look_read(l, HS_ORIGIN, first, sectors, data);
+	for (i = 0; !named && i < sectors; i++)
+		c[i] = look_at(l, HS_ORIGIN, first + i);
 	for (i = 0; i < sectors; i++) {
-		look_value(l, first + i, data + i * SIM_SECTOR);
+		look_value(l, first + i, &c[i]);
 		if (named && !view->dirty && !l->w->rolled_back && l->claims == SIM_FOREVER &&
 		    !sim_oracle_doubtful(l->w, first + i))
-			look_origin_agrees(l, first + i, data + i * SIM_SECTOR);
+			look_origin_agrees(l, first + i, &c[i]);
 	}
 }
 
@@ -326,14 +385,14 @@ void sim_audit_half_formatted(struct sim_world *w)
 /* What an error may hide is not pinned. */
 static bool pin_readable(const struct look *l, const struct hs_slot_view *view, u64 slot, u32 unit)
 {
-	u8 data[HS_UNIT_BYTES];
+	struct sim_content c[HS_UNIT_SECTORS];
 
 	if (view->lost)
 		return false;
 	if (!l->w->damaged)
 		return true;
-	look_read(l, HS_CACHE, slot + unit * HS_UNIT_SECTORS, HS_UNIT_SECTORS, data);
-	return unit_matches(l, view, unit, data);
+	look_unit_at(l, slot, unit, c);
+	return unit_matches(l, view, unit, c);
 }
 
 static void pin_sector(struct sim_world *w, const struct look *l, u32 op, u64 sector)
@@ -341,7 +400,7 @@ static void pin_sector(struct sim_world *w, const struct look *l, u32 op, u64 se
 	const struct hs_geometry *geo = &w->plan.geo;
 	u32 shift = geo->block_shift - HS_SECTOR_SHIFT, slot = l->slot[sector >> shift];
 	u32 in_block = (u32)sector & ((1u << shift) - 1);
-	u8 data[SIM_SECTOR];
+	struct sim_content c;
 
 	if (sim_oracle_doubtful(w, sector))
 		return;
@@ -351,7 +410,7 @@ static void pin_sector(struct sim_world *w, const struct look *l, u32 op, u64 se
 		/* Still to be read, but lost: no FLUSH will bring it back. */
 		if (v && v->doomed)
 			return;
-		look_read(l, HS_ORIGIN, sector, 1, data);
+		c = look_at(l, HS_ORIGIN, sector);
 	} else {
 		u64 first = hs_slot_sector(l->core, slot);
 		struct hs_slot_view view;
@@ -359,9 +418,9 @@ static void pin_sector(struct sim_world *w, const struct look *l, u32 op, u64 se
 		hs_slot_look(l->core, slot, &view);
 		if (!pin_readable(l, &view, first, in_block / HS_UNIT_SECTORS))
 			return;
-		look_read(l, HS_CACHE, first + in_block, 1, data);
+		c = look_at(l, HS_CACHE, first + in_block);
 	}
-	sim_oracle_pin(w, op, sector, sim_stamp_read(data, sector));
+	sim_oracle_pin(w, op, sector, sim_content_value(&c, sector));
 }
 
 void sim_audit_served(struct sim_world *w, u64 claims, bool pin)
@@ -416,15 +475,15 @@ void sim_audit_origin(struct sim_world *w, const u8 *lost)
 {
 	static const struct sim_cut nothing = { .keep = SIM_KEEP_NONE };
 	u32 shift = w->plan.geo.block_shift - HS_SECTOR_SHIFT;
-	u8 data[SIM_SECTOR];
 	u64 sector;
 
 	w->clock++;
 	for (sector = 0; sector < w->plan.geo.origin_sectors; sector++) {
+		struct sim_content c = sim_disk_after(&w->disk[HS_ORIGIN], &nothing, sector);
+
 		if (lost[sector >> shift] || w->rolled_back)
 			continue;
-		sim_disk_read_after(&w->disk[HS_ORIGIN], &nothing, sector, 1, data);
-		sim_oracle_read(w, sector, sim_stamp_read(data, sector), w->clock,
+		sim_oracle_read(w, sector, sim_content_value(&c, sector), w->clock,
 				"the origin alone, after the last stop");
 	}
 }
@@ -432,16 +491,13 @@ void sim_audit_origin(struct sim_world *w, const u8 *lost)
 u64 sim_origin_fingerprint(const struct sim_world *w)
 {
 	const struct sim_disk *d = &w->disk[HS_ORIGIN];
-	u64 sector, sum = 0, words[2];
+	u64 sector, sum = 0;
 
 	for (sector = 0; sector < d->sectors; sector++) {
 		const struct sim_version *v = d->sector[sector].newest;
 
-		if (!v)
-			continue;
-		memcpy(words, v->data, sizeof(words));
-		if (words[1] != d->untouched)
-			sum = sim_hash2(sum ^ sector, words[1]);
+		if (v && v->content.value != d->untouched)
+			sum = sim_hash2(sum ^ sector, v->content.value);
 	}
 	return sum;
 }

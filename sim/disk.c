@@ -43,30 +43,142 @@
 
 #include "sim/disk.h"
 
-/* ---- versions come from a pool that outlives the world --------------------------------------------------- */
+/* ---- stamps ---------------------------------------------------------------------------------------------- */
 
-static struct sim_version *pool;
+#define STAMP_MAGIC	0x686f747365742121ull
+#define WORDS		(SIM_SECTOR / 8)
 
-static struct sim_version *version_new(void)
+static u64 word_get(const u8 *data, u32 i)
 {
-	struct sim_version *v = pool;
+	u64 word;
+
+	memcpy(&word, data + 8 * i, 8);
+	return word;
+}
+
+static void word_put(u8 *data, u32 i, u64 word)
+{
+	memcpy(data + 8 * i, &word, 8);
+}
+
+void sim_stamp(u8 *data, u64 sector, u32 value)
+{
+	u64 fill = sim_hash2(sector, value);
+	u32 i;
+
+	if (value == SIM_ZERO) {
+		memset(data, 0, SIM_SECTOR);
+		return;
+	}
+	word_put(data, 0, STAMP_MAGIC ^ sector);
+	word_put(data, 1, value);
+	for (i = 2; i < WORDS; i++)
+		word_put(data, i, fill);
+}
+
+/* Are all words from `first` on the same as this one? */
+static bool words_are(const u8 *data, u32 first, u64 word)
+{
+	u64 differ = 0;
+	u32 i;
+
+	for (i = first; i < WORDS; i++)
+		differ |= word_get(data, i) ^ word;
+	return !differ;
+}
+
+static struct sim_content stamp_content(u64 sector, u32 value)
+{
+	return (struct sim_content){ .place = value == SIM_ZERO ? 0 : (u32)sector, .value = value };
+}
+
+/* SIM_JUNK, without its bytes, if it is no stamp. */
+static struct sim_content content_of(const u8 *data)
+{
+	u64 place = word_get(data, 0) ^ STAMP_MAGIC, value = word_get(data, 1);
+
+	if (!(place >> 32) && value && value < SIM_JUNK && words_are(data, 2, sim_hash2(place, value)))
+		return stamp_content(place, (u32)value);
+	return stamp_content(0, words_are(data, 0, 0) ? SIM_ZERO : SIM_JUNK);
+}
+
+u32 sim_stamp_read(const u8 *data, u64 sector)
+{
+	struct sim_content c = content_of(data);
+
+	return sim_content_value(&c, sector);
+}
+
+bool sim_content_same(const struct sim_content *a, const struct sim_content *b)
+{
+	if (a->bytes && b->bytes)
+		return !memcmp(a->bytes, b->bytes, SIM_SECTOR);
+	return a->value == b->value && a->place == b->place;
+}
+
+void sim_content_put(const struct sim_content *c, u8 *data)
+{
+	if (c->bytes)
+		memcpy(data, c->bytes, SIM_SECTOR);
+	else
+		sim_stamp(data, c->place, c->value);
+}
+
+/* ---- versions, and the bytes of some, come from pools that outlive the world --------------------------------- */
+
+/* Things of one size; a free one begins with a pointer to the next. */
+struct pool {
+	size_t size;
+	void *free;
+};
+
+static struct pool versions = { sizeof(struct sim_version), NULL };
+static struct pool sectors_of_bytes = { SIM_SECTOR, NULL };
+
+static void pool_put(struct pool *pool, void *p)
+{
+	*(void **)p = pool->free;
+	pool->free = p;
+}
+
+static void *pool_get(struct pool *pool)
+{
+	void *p = pool->free;
 	u32 i, n = 512;
 
-	if (!v) {
-		v = calloc(n, sizeof(*v));
-		if (!v)
+	if (!p) {
+		u8 *more = malloc(n * pool->size);
+
+		if (!more)
 			abort();
-		for (i = 0; i < n; i++)
-			v[i].older = i + 1 < n ? &v[i + 1] : NULL;
+		for (i = n; i--; )
+			pool_put(pool, more + i * pool->size);
+		p = more;
 	}
-	pool = v->older;
-	return v;
+	pool->free = *(void **)p;
+	return p;
+}
+
+static void content_free(struct sim_content *c)
+{
+	if (c->bytes)
+		pool_put(&sectors_of_bytes, c->bytes);
+	c->bytes = NULL;
+}
+
+static void content_set(struct sim_content *c, const u8 *data)
+{
+	*c = content_of(data);
+	if (c->value != SIM_JUNK)
+		return;
+	c->bytes = pool_get(&sectors_of_bytes);
+	memcpy(c->bytes, data, SIM_SECTOR);
 }
 
 static void version_free(struct sim_version *v)
 {
-	v->older = pool;
-	pool = v;
+	content_free(&v->content);
+	pool_put(&versions, v);
 }
 
 static void chain_free(struct sim_version *v)
@@ -77,52 +189,6 @@ static void chain_free(struct sim_version *v)
 		version_free(v);
 		v = older;
 	}
-}
-
-/* ---- stamps ---------------------------------------------------------------------------------------------- */
-
-#define STAMP_MAGIC	0x686f747365742121ull
-
-void sim_stamp(u8 *data, u64 sector, u32 value)
-{
-	u64 w[SIM_SECTOR / 8], fill = sim_hash2(sector, value);
-	u32 i;
-
-	if (value == SIM_ZERO) {
-		memset(data, 0, SIM_SECTOR);
-		return;
-	}
-	w[0] = STAMP_MAGIC ^ sector;
-	w[1] = value;
-	for (i = 2; i < SIM_SECTOR / 8; i++)
-		w[i] = fill;
-	memcpy(data, w, sizeof(w));
-}
-
-static bool all_zero(const u64 *w)
-{
-	u64 any = 0;
-	u32 i;
-
-	for (i = 0; i < SIM_SECTOR / 8; i++)
-		any |= w[i];
-	return !any;
-}
-
-u32 sim_stamp_read(const u8 *data, u64 sector)
-{
-	u64 w[SIM_SECTOR / 8], fill, differ = 0;
-	u32 i;
-
-	memcpy(w, data, sizeof(w));
-	if (!w[0])
-		return all_zero(w) ? SIM_ZERO : SIM_JUNK;
-	if (w[0] != (STAMP_MAGIC ^ sector) || !w[1] || w[1] >= SIM_JUNK)
-		return SIM_JUNK;
-	fill = sim_hash2(sector, w[1]);
-	for (i = 2; i < SIM_SECTOR / 8; i++)
-		differ |= w[i] ^ fill;
-	return differ ? SIM_JUNK : (u32)w[1];
 }
 
 /* ---- reading and writing ---------------------------------------------------------------------------------- */
@@ -148,18 +214,9 @@ void sim_disk_free(struct sim_disk *d)
 	d->sectors = 0;
 }
 
-static void version_copy(const struct sim_disk *d, const struct sim_version *v, u64 sector, u8 *data)
-{
-	if (v)
-		memcpy(data, v->data, SIM_SECTOR);
-	else
-		sim_stamp(data, sector, d->untouched);
-}
-
 void sim_disk_read(const struct sim_disk *d, u64 sector, u32 sectors, u8 *data)
 {
-	for (; sectors--; sector++, data += SIM_SECTOR)
-		version_copy(d, d->sector[sector].newest, sector, data);
+	sim_disk_read_after(d, NULL, sector, sectors, data);
 }
 
 u32 sim_disk_number(struct sim_disk *d)
@@ -179,13 +236,13 @@ void sim_disk_write(struct sim_disk *d, u64 sector, u32 sectors, const u8 *data,
 {
 	for (; sectors--; sector++, data += SIM_SECTOR) {
 		struct sim_sector *s = &d->sector[sector];
-		struct sim_version *v = version_new();
+		struct sim_version *v = pool_get(&versions);
 
 		v->older = s->newest;
 		v->write = number;
 		v->durable = false;
 		v->doomed = false;
-		memcpy(v->data, data, SIM_SECTOR);
+		content_set(&v->content, data);
 		s->newest = v;
 		sector_list(d, sector);
 	}
@@ -333,21 +390,31 @@ static bool cut_keeps(const struct sim_cut *cut, u64 sector, const struct sim_ve
 	}
 }
 
-const struct sim_version *sim_disk_after(const struct sim_disk *d, u64 sector, const struct sim_cut *cut)
+/* NULL: never written. */
+static struct sim_version *version_after(const struct sim_disk *d, u64 sector, const struct sim_cut *cut)
 {
-	const struct sim_version *v = d->sector[sector].newest;
+	struct sim_version *v = d->sector[sector].newest;
 
-	while (v && !v->durable && (v->doomed || !cut_keeps(cut, sector, v)))
+	while (cut && v && !v->durable && (v->doomed || !cut_keeps(cut, sector, v)))
 		v = v->older;
 	return v;
+}
+
+struct sim_content sim_disk_after(const struct sim_disk *d, const struct sim_cut *cut, u64 sector)
+{
+	const struct sim_version *v = version_after(d, sector, cut);
+
+	return v ? v->content : stamp_content(sector, d->untouched);
 }
 
 void sim_disk_read_after(const struct sim_disk *d, const struct sim_cut *cut, u64 sector, u32 sectors,
 			 u8 *data)
 {
-	for (; sectors--; sector++, data += SIM_SECTOR)
-		version_copy(d, cut ? sim_disk_after(d, sector, cut) : d->sector[sector].newest, sector,
-			     data);
+	for (; sectors--; sector++, data += SIM_SECTOR) {
+		struct sim_content c = sim_disk_after(d, cut, sector);
+
+		sim_content_put(&c, data);
+	}
 }
 
 void sim_disk_cut(struct sim_disk *d, const struct sim_cut *cut)
@@ -356,7 +423,7 @@ void sim_disk_cut(struct sim_disk *d, const struct sim_cut *cut)
 
 	for (i = 0; i < d->nr_list; i++) {
 		struct sim_sector *s = &d->sector[d->list[i]];
-		const struct sim_version *stays = sim_disk_after(d, d->list[i], cut);
+		const struct sim_version *stays = version_after(d, d->list[i], cut);
 
 		while (s->newest != stays) {
 			struct sim_version *v = s->newest;
@@ -375,16 +442,20 @@ void sim_disk_cut(struct sim_disk *d, const struct sim_cut *cut)
 void sim_disk_rot(struct sim_disk *d, u64 sector, struct sim_rng *r)
 {
 	struct sim_sector *s = &d->sector[sector];
+	u32 byte, bit;
+	u8 data[SIM_SECTOR];
 
+	sim_disk_read(d, sector, 1, data);
 	if (!s->newest) {
-		u8 data[SIM_SECTOR];
-
-		sim_stamp(data, sector, d->untouched);
 		sim_disk_write(d, sector, 1, data, sim_disk_number(d));
 		version_harden(s->newest);
 		list_tidy(d);
 	}
-	s->newest->data[sim_below(r, SIM_SECTOR)] ^= (u8)(1u << sim_below(r, 8));
+	bit = sim_below(r, 8);
+	byte = sim_below(r, SIM_SECTOR);
+	data[byte] ^= (u8)(1u << bit);
+	content_free(&s->newest->content);
+	content_set(&s->newest->content, data);
 }
 
 /* ---- errors ---------------------------------------------------------------------------------------------------- */

@@ -8,12 +8,24 @@
 
 #define SIM_SECTOR	512u
 
+/*
+ * What a sector holds, in short: nearly always a stamp, which says where it belongs and which write brought it, or
+ * zeroes. So a disk need not store the bytes of all that was ever written, nor an audit read them.
+ */
+struct sim_content {
+	u32 place, value;	/* of the stamp; SIM_ZERO: zeroes (place 0); SIM_JUNK: neither, then */
+	u8 *bytes;		/* ... those; else NULL */
+};
+#define SIM_JUNK	0xffffffffu
+#define SIM_ZERO	0u
+#define SIM_INITIAL	1u
+
 struct sim_version {
 	struct sim_version *older;
+	struct sim_content content;
 	u32 write;		/* number of the write that brought it */
 	bool durable;		/* on the media: the oldest of its chain */
 	bool doomed;		/* a failed FLUSH lost it: still read, never durable */
-	u8 data[SIM_SECTOR];
 };
 
 struct sim_sector {
@@ -64,13 +76,18 @@ struct sim_disk {
 	u64 last_error, last_heal;	/* ns */
 };
 
-/* The content of a sector says where it belongs and which write brought it. */
+/* A sector's bytes, made from a stamp. */
 void sim_stamp(u8 *data, u64 sector, u32 value);
 /* The value, or SIM_JUNK: no stamp, or that of another sector. */
 u32 sim_stamp_read(const u8 *data, u64 sector);
-#define SIM_JUNK	0xffffffffu
-#define SIM_ZERO	0u
-#define SIM_INITIAL	1u
+
+static inline u32 sim_content_value(const struct sim_content *c, u64 sector)
+{
+	return c->value == SIM_ZERO || c->place == sector ? c->value : SIM_JUNK;
+}
+
+bool sim_content_same(const struct sim_content *a, const struct sim_content *b);
+void sim_content_put(const struct sim_content *c, u8 *data);
 
 void sim_disk_init(struct sim_disk *d, const char *name, u64 sectors, u32 untouched,
 		   struct sim_sector *table, u32 *list);
@@ -94,8 +111,8 @@ void sim_disk_flush_failed(struct sim_disk *d, u32 mark, struct sim_rng *r, bool
 void sim_disk_settle(struct sim_disk *d, struct sim_rng *r);
 
 void sim_cut_draw(struct sim_cut *cut, const struct sim_disk *d, struct sim_rng *r);
-/* What the sector would hold after that cut; NULL: never written. */
-const struct sim_version *sim_disk_after(const struct sim_disk *d, u64 sector, const struct sim_cut *cut);
+/* What the sector would hold after that cut (NULL: holds now). Good until the disk is next touched. */
+struct sim_content sim_disk_after(const struct sim_disk *d, const struct sim_cut *cut, u64 sector);
 void sim_disk_read_after(const struct sim_disk *d, const struct sim_cut *cut, u64 sector, u32 sectors,
 			 u8 *data);
 void sim_disk_cut(struct sim_disk *d, const struct sim_cut *cut);
