@@ -236,9 +236,10 @@ static bool unit_untouched(const struct sim_world *w, u64 first, u32 sectors)
 {
 	u32 i;
 
+	if (sim_oracle_written(w, first) < first + sectors)
+		return false;
 	for (i = 0; i < sectors; i++)
-		if (w->history[first + i].nr > 1 || w->history[first + i].e[0].op ||
-		    w->disk[HS_ORIGIN].sector[first + i].newest)
+		if (w->disk[HS_ORIGIN].sector[first + i].newest)
 			return false;
 	return true;
 }
@@ -433,9 +434,8 @@ void sim_audit_served(struct sim_world *w, u64 claims, bool pin)
 	if (!pin || w->rolled_back)
 		return;
 	op = sim_oracle_pin_begin(w);
-	for (sector = 0; sector < w->plan.geo.origin_sectors; sector++)
-		if (w->history[sector].nr > 1 || w->history[sector].e[0].op)
-			pin_sector(w, &l, op, sector);
+	for (sector = sim_oracle_written(w, 0); sector != SIM_FOREVER; sector = sim_oracle_written(w, sector + 1))
+		pin_sector(w, &l, op, sector);
 	w->clock++;
 }
 

@@ -76,15 +76,11 @@ void sim_stamp(u8 *data, u64 sector, u32 value)
 		word_put(data, i, fill);
 }
 
-/* Are all words from `first` on the same as this one? */
+/* Are all words from `first` on the same as this one? If it is, and each is as its neighbour. */
 static bool words_are(const u8 *data, u32 first, u64 word)
 {
-	u64 differ = 0;
-	u32 i;
-
-	for (i = first; i < WORDS; i++)
-		differ |= word_get(data, i) ^ word;
-	return !differ;
+	return word_get(data, first) == word &&
+	       !memcmp(data + 8 * first, data + 8 * (first + 1), 8 * (WORDS - first - 1));
 }
 
 static struct sim_content stamp_content(u64 sector, u32 value)

@@ -766,7 +766,6 @@ static void *world_keep(void **mem, size_t bytes)
 }
 
 #define CACHE_MAX	(16u * HS_MIB / SIM_SECTOR)
-#define ORIGIN_MAX	(32u * HS_MIB / SIM_SECTOR)
 
 static void world_init(struct sim_world *w, u64 seed, const struct sim_limits *limits)
 {
@@ -784,12 +783,12 @@ static void world_init(struct sim_world *w, u64 seed, const struct sim_limits *l
 	w->plan.faults &= ~limits->without;
 	n[HS_CACHE] = w->plan.geo.cache_bytes >> HS_SECTOR_SHIFT;
 	n[HS_ORIGIN] = w->plan.geo.origin_sectors;
-	hs_assert(n[HS_CACHE] <= CACHE_MAX && n[HS_ORIGIN] <= ORIGIN_MAX);
+	hs_assert(n[HS_CACHE] <= CACHE_MAX && n[HS_ORIGIN] <= SIM_ORIGIN_MAX);
 	for (i = 0; i < 2; i++)
 		sim_disk_init(&w->disk[i], i == HS_CACHE ? "cache" : "origin", n[i],
 			      i == HS_CACHE ? SIM_ZERO : SIM_INITIAL,
-			      world_keep(&sectors[i], ORIGIN_MAX * sizeof(struct sim_sector)),
-			      world_keep(&lists[i], ORIGIN_MAX * sizeof(u32)));
+			      world_keep(&sectors[i], SIM_ORIGIN_MAX * sizeof(struct sim_sector)),
+			      world_keep(&lists[i], SIM_ORIGIN_MAX * sizeof(u32)));
 	for (i = 0; i < SIM_REQS; i++) {
 		w->req[i].data = (u8 *)world_keep(&buffers, 2 * SIM_REQS * (size_t)SIM_BLOCK_MAX) +
 				 2 * i * (size_t)SIM_BLOCK_MAX;

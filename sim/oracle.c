@@ -18,13 +18,61 @@
 
 #include "sim/sim.h"
 
+/* Of every sector, until it is written. */
+static const struct sim_history initial = { .nr = 1, .e = { { .value = SIM_INITIAL } } };
+
+static bool written(const struct sim_world *w, u64 sector)
+{
+	return w->written[sector / 64] >> sector % 64 & 1;
+}
+
+static const struct sim_history *history_of(const struct sim_world *w, u64 sector)
+{
+	return written(w, sector) ? &w->history[sector] : &initial;
+}
+
+/* To be changed. */
+static struct sim_history *history_own(struct sim_world *w, u64 sector)
+{
+	struct sim_history *h = &w->history[sector];
+
+	if (!written(w, sector)) {
+		w->written[sector / 64] |= 1ull << sector % 64;
+		h->nr = 1;
+		h->e[0] = initial.e[0];
+	}
+	return h;
+}
+
+u64 sim_oracle_written(const struct sim_world *w, u64 sector)
+{
+	u64 i = sector / 64, bits;
+
+	if (sector >= w->plan.geo.origin_sectors)
+		return SIM_FOREVER;
+	bits = w->written[i] & ~0ull << sector % 64;
+	while (!bits)
+		if (++i * 64 >= w->plan.geo.origin_sectors)
+			return SIM_FOREVER;
+		else
+			bits = w->written[i];
+	return i * 64 + (u64)__builtin_ctzll(bits);
+}
+
+#define for_each_written(w, sector) \
+	for (sector = sim_oracle_written(w, 0); sector != SIM_FOREVER; \
+	     sector = sim_oracle_written(w, sector + 1))
+
+/* Its memory serves the next world, too. */
 void sim_oracle_init(struct sim_world *w)
 {
-	u64 i, sectors = w->plan.geo.origin_sectors;
+	static struct sim_history *history;
 
+	if (!history)
+		history = malloc(SIM_ORIGIN_MAX * sizeof(*history));
+	w->history = history;
 	w->room_op = 1024;
 	w->op = malloc(w->room_op * sizeof(*w->op));
-	w->history = malloc(sectors * sizeof(*w->history));
 	w->room_flush_ok = 64;
 	w->flush_ok = malloc(w->room_flush_ok * sizeof(*w->flush_ok));
 	if (!w->op || !w->history || !w->flush_ok)
@@ -32,19 +80,13 @@ void sim_oracle_init(struct sim_world *w)
 	w->clock = 1;
 	w->nr_op = 1;
 	w->op[0] = (struct sim_op){ .ok = true, .hard = true };
-	for (i = 0; i < sectors; i++) {
-		w->history[i].nr = 1;
-		w->history[i].e[0] = (struct sim_entry){ .value = SIM_INITIAL };
-	}
 }
 
 void sim_oracle_free(struct sim_world *w)
 {
 	free(w->op);
-	free(w->history);
 	free(w->flush_ok);
 	w->op = NULL;
-	w->history = NULL;
 	w->flush_ok = NULL;
 }
 
@@ -106,12 +148,21 @@ static bool survivor_matches(const struct sim_world *w, struct sim_entry e, u32 
 	return entry_matches(w, &e, value);
 }
 
+/* The usual case: one version, and it is that. */
+static bool settled_as(const struct sim_history *h, u32 value)
+{
+	return h->nr == 1 && !(h->e[0].flags & (SIM_E_WILD | SIM_E_RESOLVED)) && h->e[0].value == value;
+}
+
 bool sim_oracle_survives(const struct sim_world *w, u64 sector, u32 value, u64 claims)
 {
-	const struct sim_history *h = &w->history[sector];
-	u64 flushed = flushed_by(w, claims);
+	const struct sim_history *h = history_of(w, sector);
+	u64 flushed;
 	u32 i;
 
+	if (settled_as(h, value))
+		return true;
+	flushed = flushed_by(w, claims);
 	for (i = 0; i < h->nr; i++)
 		if (survivor_matches(w, h->e[i], value, flushed, claims) &&
 		    (h->nr == 1 || !replaced_durably(w, h, &h->e[i], flushed, claims)))
@@ -124,13 +175,15 @@ static void history_prune(struct sim_world *w, struct sim_history *h)
 {
 	u64 claims = w->hit_cache ? hs_max(w->restart, 1) : SIM_FOREVER;
 	u64 flushed = flushed_by(w, claims);
-	struct sim_history old = *h;
-	u32 i;
+	u32 i, left = 0, stay = 0;
 
-	h->nr = 0;
-	for (i = 0; i < old.nr; i++)
-		if (!replaced_durably(w, &old, &old.e[i], flushed, claims))
-			h->e[h->nr++] = old.e[i];
+	for (i = 0; i < h->nr; i++)
+		if (!replaced_durably(w, h, &h->e[i], flushed, claims))
+			stay |= 1u << i;
+	for (i = 0; i < h->nr; i++)
+		if (stay >> i & 1)
+			h->e[left++] = h->e[i];
+	h->nr = left;
 }
 
 bool sim_oracle_room(struct sim_world *w, u64 sector, u32 sectors)
@@ -140,8 +193,9 @@ bool sim_oracle_room(struct sim_world *w, u64 sector, u32 sectors)
 	for (i = 0; i < sectors; i++) {
 		struct sim_history *h = &w->history[sector + i];
 
-		if (h->nr + 3 >= SIM_HISTORY)
-			history_prune(w, h);
+		if (!written(w, sector + i) || h->nr + 3 < SIM_HISTORY)
+			continue;
+		history_prune(w, h);
 		if (h->nr + 3 >= SIM_HISTORY)
 			return false;
 	}
@@ -170,7 +224,7 @@ u32 sim_oracle_value(u32 op)
 
 static void entry_add(struct sim_world *w, u64 sector, struct sim_entry e)
 {
-	struct sim_history *h = &w->history[sector];
+	struct sim_history *h = history_own(w, sector);
 
 	if (h->nr == SIM_HISTORY)
 		sim_fail(w, "the simulator: a history is too short");
@@ -218,7 +272,8 @@ void sim_oracle_lost(void *world, u64 sector)
 	struct sim_history *h = &w->history[sector];
 	u32 i;
 
-	for (i = 0; i < h->nr; i++) {
+	/* Written back along with its block: it has one version for ever. */
+	for (i = 0; written(w, sector) && i < h->nr; i++) {
 		h->e[i].gone = 0;
 		if (!entry_durable(w, &h->e[i], w->flushed, SIM_FOREVER))
 			h->e[i].flags = (h->e[i].flags & ~SIM_E_RESOLVED) | SIM_E_DOUBT;
@@ -235,7 +290,7 @@ void sim_oracle_flush_failed(struct sim_world *w)
 	u32 i;
 
 	w->clock++;
-	for (s = 0; s < w->plan.geo.origin_sectors; s++) {
+	for_each_written(w, s) {
 		struct sim_history *h = &w->history[s];
 
 		for (i = 0; i < h->nr; i++)
@@ -277,7 +332,7 @@ static bool history_doubtful(const struct sim_history *h)
 
 bool sim_oracle_doubtful(const struct sim_world *w, u64 sector)
 {
-	return history_doubtful(&w->history[sector]);
+	return history_doubtful(history_of(w, sector));
 }
 
 /* The read ended now and has seen e: what had ended before it began is gone. */
@@ -299,12 +354,13 @@ static void reads_settle(struct sim_world *w, struct sim_history *h, struct sim_
 
 void sim_oracle_read(struct sim_world *w, u64 sector, u32 value, u64 begin, const char *how)
 {
-	struct sim_history *h = &w->history[sector];
 	struct sim_entry *seen = NULL;
+	struct sim_history *h;
 	u32 i, matches = 0;
 
-	if (h->nr == 1 && !(h->e[0].flags & SIM_E_WILD) && h->e[0].value == value)
+	if (settled_as(history_of(w, sector), value))
 		return;
+	h = history_own(w, sector);
 	for (i = 0; i < h->nr; i++) {
 		if (!entry_matches(w, &h->e[i], value) || replaced(w, h, &h->e[i], begin))
 			continue;
@@ -346,9 +402,8 @@ void sim_oracle_restart(struct sim_world *w, bool power)
 	for (i = 0; i < w->nr_op; i++)
 		if (w->op[i].end == SIM_FOREVER)
 			sim_oracle_end(w, i, false, false);
-	for (s = 0; s < w->plan.geo.origin_sectors; s++)
-		if (w->history[s].nr > 1 || w->history[s].e[0].op)
-			history_restart(w, &w->history[s]);
+	for_each_written(w, s)
+		history_restart(w, &w->history[s]);
 	w->power_lost = power;
 	w->clock++;
 }
@@ -365,7 +420,7 @@ u32 sim_oracle_pin_begin(struct sim_world *w)
 
 void sim_oracle_pin(struct sim_world *w, u32 op, u64 sector, u32 value)
 {
-	struct sim_history *h = &w->history[sector];
+	struct sim_history *h = history_own(w, sector);
 
 	if (h->nr == 1 && h->e[0].value == value && !(h->e[0].flags & (SIM_E_WILD | SIM_E_MAYBE)))
 		return;
@@ -382,7 +437,7 @@ void sim_oracle_roll_back(struct sim_world *w, u64 claims)
 	u64 s, flushed = flushed_by(w, claims);
 	u32 i;
 
-	for (s = 0; s < w->plan.geo.origin_sectors; s++) {
+	for_each_written(w, s) {
 		struct sim_history *h = &w->history[s];
 
 		for (i = 0; i < h->nr; i++) {
@@ -399,7 +454,7 @@ void sim_oracle_roll_back(struct sim_world *w, u64 claims)
 
 void sim_oracle_forget(struct sim_world *w, u64 sector)
 {
-	struct sim_history *h = &w->history[sector];
+	struct sim_history *h = history_own(w, sector);
 	u32 doubt = history_doubtful(h) ? SIM_E_DOUBT : 0;
 
 	h->nr = 1;
@@ -411,7 +466,7 @@ void sim_oracle_forget(struct sim_world *w, u64 sector)
 
 static void history_print(const struct sim_world *w, u64 sector)
 {
-	const struct sim_history *h = &w->history[sector];
+	const struct sim_history *h = history_of(w, sector);
 	u32 i;
 
 	for (i = 0; i < h->nr; i++) {

@@ -37,6 +37,7 @@
 #define SIM_HISTORY		14u	/* writes that a sector may show */
 #define SIM_TRACE		64u	/* last events */
 #define SIM_BLOCKS_MAX		65536u
+#define SIM_ORIGIN_MAX		(32u * HS_MIB / SIM_SECTOR)	/* sectors */
 
 /* ---- what the seed decides ---------------------------------------------------------------------------- */
 
@@ -242,7 +243,8 @@ struct sim_world {
 
 	struct sim_op *op;
 	u32 nr_op, room_op;
-	struct sim_history *history;	/* per origin sector */
+	struct sim_history *history;	/* per origin sector; undefined unless that was ... */
+	u64 written[SIM_ORIGIN_MAX / 64];	/* ... ever written: a bit each */
 	struct sim_flush_ok *flush_ok;
 	u32 nr_flush_ok, room_flush_ok;
 	u64 flushed;			/* what ended before this is durable */
@@ -350,6 +352,8 @@ bool sim_faults_now(const struct sim_world *w);
 /* ---- oracle.c -------------------------------------------------------------------------------------------- */
 
 void sim_oracle_init(struct sim_world *w);
+/* The first sector not before this one that was ever written, or that was forgotten; SIM_FOREVER: none. */
+u64 sim_oracle_written(const struct sim_world *w, u64 sector);
 void sim_oracle_free(struct sim_world *w);
 /* False: some sector's history is too long just now. */
 bool sim_oracle_room(struct sim_world *w, u64 sector, u32 sectors);
