@@ -83,19 +83,14 @@ static bool words_are(const u8 *data, u32 first, u64 word)
 	       !memcmp(data + 8 * first, data + 8 * (first + 1), 8 * (WORDS - first - 1));
 }
 
-static struct sim_content stamp_content(u64 sector, u32 value)
-{
-	return (struct sim_content){ .place = value == SIM_ZERO ? 0 : (u32)sector, .value = value };
-}
-
 /* SIM_JUNK, without its bytes, if it is no stamp. */
 static struct sim_content content_of(const u8 *data)
 {
 	u64 place = word_get(data, 0) ^ STAMP_MAGIC, value = word_get(data, 1);
 
 	if (!(place >> 32) && value && value < SIM_JUNK && words_are(data, 2, sim_hash2(place, value)))
-		return stamp_content(place, (u32)value);
-	return stamp_content(0, words_are(data, 0, 0) ? SIM_ZERO : SIM_JUNK);
+		return sim_content_stamp(place, (u32)value);
+	return sim_content_stamp(0, words_are(data, 0, 0) ? SIM_ZERO : SIM_JUNK);
 }
 
 u32 sim_stamp_read(const u8 *data, u64 sector)
@@ -386,21 +381,13 @@ static bool cut_keeps(const struct sim_cut *cut, u64 sector, const struct sim_ve
 	}
 }
 
-/* NULL: never written. */
-static struct sim_version *version_after(const struct sim_disk *d, u64 sector, const struct sim_cut *cut)
+const struct sim_version *sim_version_after(const struct sim_disk *d, u64 sector, const struct sim_cut *cut)
 {
-	struct sim_version *v = d->sector[sector].newest;
+	const struct sim_version *v = d->sector[sector].newest;
 
-	while (cut && v && !v->durable && (v->doomed || !cut_keeps(cut, sector, v)))
+	while (v && !v->durable && (v->doomed || !cut_keeps(cut, sector, v)))
 		v = v->older;
 	return v;
-}
-
-struct sim_content sim_disk_after(const struct sim_disk *d, const struct sim_cut *cut, u64 sector)
-{
-	const struct sim_version *v = version_after(d, sector, cut);
-
-	return v ? v->content : stamp_content(sector, d->untouched);
 }
 
 void sim_disk_read_after(const struct sim_disk *d, const struct sim_cut *cut, u64 sector, u32 sectors,
@@ -419,7 +406,7 @@ void sim_disk_cut(struct sim_disk *d, const struct sim_cut *cut)
 
 	for (i = 0; i < d->nr_list; i++) {
 		struct sim_sector *s = &d->sector[d->list[i]];
-		const struct sim_version *stays = version_after(d, d->list[i], cut);
+		const struct sim_version *stays = sim_version_after(d, d->list[i], cut);
 
 		while (s->newest != stays) {
 			struct sim_version *v = s->newest;

@@ -81,6 +81,11 @@ void sim_stamp(u8 *data, u64 sector, u32 value);
 /* The value, or SIM_JUNK: no stamp, or that of another sector. */
 u32 sim_stamp_read(const u8 *data, u64 sector);
 
+static inline struct sim_content sim_content_stamp(u64 sector, u32 value)
+{
+	return (struct sim_content){ .place = value == SIM_ZERO ? 0 : (u32)sector, .value = value };
+}
+
 static inline u32 sim_content_value(const struct sim_content *c, u64 sector)
 {
 	return c->value == SIM_ZERO || c->place == sector ? c->value : SIM_JUNK;
@@ -111,8 +116,19 @@ void sim_disk_flush_failed(struct sim_disk *d, u32 mark, struct sim_rng *r, bool
 void sim_disk_settle(struct sim_disk *d, struct sim_rng *r);
 
 void sim_cut_draw(struct sim_cut *cut, const struct sim_disk *d, struct sim_rng *r);
+/* NULL: never written. */
+const struct sim_version *sim_version_after(const struct sim_disk *d, u64 sector, const struct sim_cut *cut);
+
 /* What the sector would hold after that cut (NULL: holds now). Good until the disk is next touched. */
-struct sim_content sim_disk_after(const struct sim_disk *d, const struct sim_cut *cut, u64 sector);
+static inline struct sim_content sim_disk_after(const struct sim_disk *d, const struct sim_cut *cut, u64 sector)
+{
+	const struct sim_version *v = d->sector[sector].newest;
+
+	if (cut && v && !v->durable)
+		v = sim_version_after(d, sector, cut);
+	return v ? v->content : sim_content_stamp(sector, d->untouched);
+}
+
 void sim_disk_read_after(const struct sim_disk *d, const struct sim_cut *cut, u64 sector, u32 sectors,
 			 u8 *data);
 void sim_disk_cut(struct sim_disk *d, const struct sim_cut *cut);

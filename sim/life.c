@@ -765,6 +765,8 @@ static void *world_keep(void **mem, size_t bytes)
 	return *mem;
 }
 
+/* Not a power of two: all buffers would compete for the same sets of the processor's cache. */
+#define BUFFER_ROOM	((size_t)SIM_BLOCK_MAX + HS_PAGE)
 #define CACHE_MAX	(16u * HS_MIB / SIM_SECTOR)
 
 static void world_init(struct sim_world *w, u64 seed, const struct sim_limits *limits)
@@ -790,9 +792,8 @@ static void world_init(struct sim_world *w, u64 seed, const struct sim_limits *l
 			      world_keep(&sectors[i], SIM_ORIGIN_MAX * sizeof(struct sim_sector)),
 			      world_keep(&lists[i], SIM_ORIGIN_MAX * sizeof(u32)));
 	for (i = 0; i < SIM_REQS; i++) {
-		w->req[i].data = (u8 *)world_keep(&buffers, 2 * SIM_REQS * (size_t)SIM_BLOCK_MAX) +
-				 2 * i * (size_t)SIM_BLOCK_MAX;
-		w->req[i].block = w->req[i].data + SIM_BLOCK_MAX;
+		w->req[i].data = (u8 *)world_keep(&buffers, 2 * SIM_REQS * BUFFER_ROOM) + 2 * i * BUFFER_ROOM;
+		w->req[i].block = w->req[i].data + BUFFER_ROOM;
 	}
 	w->now = SIM_S;
 	w->stop_at = SIM_FOREVER;

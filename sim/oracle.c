@@ -128,24 +128,28 @@ static bool entry_matches(const struct sim_world *w, const struct sim_entry *e, 
 	return value == e->value;
 }
 
-static bool replaced_durably(const struct sim_world *w, const struct sim_history *h,
-			     const struct sim_entry *e, u64 flushed, u64 claims)
+/* Entry n. Only what stands behind it can have begun after its end. */
+static bool replaced_durably(const struct sim_world *w, const struct sim_history *h, u32 n, u64 flushed, u64 claims)
 {
-	u64 end = w->op[e->op].end;
+	u64 end = w->op[h->e[n].op].end;
 	u32 i;
 
-	for (i = 0; i < h->nr; i++)
+	for (i = n + 1; i < h->nr; i++)
 		if (w->op[h->e[i].op].begin > end && entry_durable(w, &h->e[i], flushed, claims))
 			return true;
 	return false;
 }
 
 /* As entry_matches, after a cut: what a read saw of a discard need not have been durable. */
-static bool survivor_matches(const struct sim_world *w, struct sim_entry e, u32 value, u64 flushed, u64 claims)
+static bool survivor_matches(const struct sim_world *w, const struct sim_entry *e, u32 value, u64 flushed,
+			     u64 claims)
 {
-	if ((e.flags & SIM_E_RESOLVED) && !entry_durable(w, &e, flushed, claims))
-		e.flags &= ~SIM_E_RESOLVED;
-	return entry_matches(w, &e, value);
+	struct sim_entry unresolved = *e;
+
+	if (!(e->flags & SIM_E_RESOLVED) || entry_durable(w, e, flushed, claims))
+		return entry_matches(w, e, value);
+	unresolved.flags &= ~SIM_E_RESOLVED;
+	return entry_matches(w, &unresolved, value);
 }
 
 /* The usual case: one version, and it is that. */
@@ -163,9 +167,9 @@ bool sim_oracle_survives(const struct sim_world *w, u64 sector, u32 value, u64 c
 	if (settled_as(h, value))
 		return true;
 	flushed = flushed_by(w, claims);
-	for (i = 0; i < h->nr; i++)
-		if (survivor_matches(w, h->e[i], value, flushed, claims) &&
-		    (h->nr == 1 || !replaced_durably(w, h, &h->e[i], flushed, claims)))
+	for (i = h->nr; i--; )
+		if (survivor_matches(w, &h->e[i], value, flushed, claims) &&
+		    !replaced_durably(w, h, i, flushed, claims))
 			return true;
 	return false;
 }
@@ -177,8 +181,10 @@ static void history_prune(struct sim_world *w, struct sim_history *h)
 	u64 flushed = flushed_by(w, claims);
 	u32 i, left = 0, stay = 0;
 
+	if (h->nr == 1)
+		return;
 	for (i = 0; i < h->nr; i++)
-		if (!replaced_durably(w, h, &h->e[i], flushed, claims))
+		if (!replaced_durably(w, h, i, flushed, claims))
 			stay |= 1u << i;
 	for (i = 0; i < h->nr; i++)
 		if (stay >> i & 1)
@@ -228,6 +234,7 @@ static void entry_add(struct sim_world *w, u64 sector, struct sim_entry e)
 
 	if (h->nr == SIM_HISTORY)
 		sim_fail(w, "the simulator: a history is too short");
+	hs_assert(e.op > h->e[h->nr - 1].op);
 	h->e[h->nr++] = e;
 }
 
@@ -302,15 +309,15 @@ void sim_oracle_flush_failed(struct sim_world *w)
 
 /* ---- reads --------------------------------------------------------------------------------------------- */
 
-static bool replaced(const struct sim_world *w, const struct sim_history *h, const struct sim_entry *e,
-		     u64 before)
+/* Entry n. */
+static bool replaced(const struct sim_world *w, const struct sim_history *h, u32 n, u64 before)
 {
-	u64 end = w->op[e->op].end;
+	u64 end = w->op[h->e[n].op].end;
 	u32 i;
 
-	if (e->gone && e->gone < before)
+	if (h->e[n].gone && h->e[n].gone < before)
 		return true;
-	for (i = 0; i < h->nr; i++) {
+	for (i = n + 1; i < h->nr; i++) {
 		const struct sim_op *op = &w->op[h->e[i].op];
 
 		if (op->ok && op->begin > end && op->end < before &&
@@ -362,7 +369,7 @@ void sim_oracle_read(struct sim_world *w, u64 sector, u32 value, u64 begin, cons
 		return;
 	h = history_own(w, sector);
 	for (i = 0; i < h->nr; i++) {
-		if (!entry_matches(w, &h->e[i], value) || replaced(w, h, &h->e[i], begin))
+		if (!entry_matches(w, &h->e[i], value) || replaced(w, h, i, begin))
 			continue;
 		seen = &h->e[i];
 		matches++;

@@ -121,6 +121,7 @@ struct sim_entry {
 	u64 gone;		/* reads that begin later will not see it; 0: not gone */
 };
 
+/* In the order of their ops, which is that of their beginnings. */
 struct sim_history {
 	u32 nr;
 	struct sim_entry e[SIM_HISTORY];
