@@ -25,60 +25,17 @@ struct look {
 	u32 *slot;			/* of each block */
 };
 
-/* ---- checksums ------------------------------------------------------------------------------------------- */
+static struct sim_content look_at(const struct look *l, enum hs_io_dev dev, u64 sector)
+{
+	return sim_disk_after(&l->w->disk[dev], l->cut[dev], sector);
+}
 
-/* What was summed up last: audits meet the same units again and again. */
-struct unit_sum {
-	u32 era;		/* of memo_uuid */
-	u64 nr;
-	struct sim_content c[HS_UNIT_SECTORS];
-	u32 crc;
-};
-
-static bool sum_is_of(const struct unit_sum *s, u32 era, u64 nr, const struct sim_content *c)
+static void look_unit_at(const struct look *l, u64 slot, u32 unit, struct sim_content c[HS_UNIT_SECTORS])
 {
 	u32 i;
 
-	if (s->era != era || s->nr != nr)
-		return false;
 	for (i = 0; i < HS_UNIT_SECTORS; i++)
-		if (c[i].bytes || s->c[i].value != c[i].value || s->c[i].place != c[i].place)
-			return false;
-	return true;
-}
-
-static u32 unit_sum_up(const struct hs_core *core, u64 nr, const struct sim_content *c)
-{
-	u8 data[HS_UNIT_BYTES];
-	u32 i, crc;
-
-	for (i = 0; i < HS_UNIT_SECTORS; i++)
-		sim_content_put(&c[i], data + i * SIM_SECTOR);
-	crc = hs_unit_crc(core, nr, data);
-	/* In another place they must not verify. */
-	if (hs_unit_crc(core, nr + 1, data) == crc)
-		sim_fail(sim_current, "the checksum of unit %llu would pass at the next one",
-			 (unsigned long long)nr);
-	return crc;
-}
-
-/* hs_unit_crc depends on the unit, its content, and the core's uuid. */
-static u32 unit_crc(const struct hs_core *core, u64 nr, const struct sim_content c[HS_UNIT_SECTORS])
-{
-	static struct unit_sum memo[4096];
-	static u8 memo_uuid[HS_UUID_BYTES];
-	static u32 era;
-	struct unit_sum *s = &memo[sim_hash2(nr, c[0].value ^ (u64)c[7].value << 32) % 4096];
-
-	if (!era || memcmp(memo_uuid, hs_core_sb(core)->uuid, HS_UUID_BYTES)) {
-		memcpy(memo_uuid, hs_core_sb(core)->uuid, HS_UUID_BYTES);
-		era++;
-	}
-	if (!sum_is_of(s, era, nr, c)) {
-		*s = (struct unit_sum){ .era = era, .nr = nr, .crc = unit_sum_up(core, nr, c) };
-		memcpy(s->c, c, sizeof(s->c));
-	}
-	return s->crc;
+		c[i] = look_at(l, HS_CACHE, slot + unit * HS_UNIT_SECTORS + i);
 }
 
 /* ---- a second core ------------------------------------------------------------------------------------- */
@@ -98,15 +55,22 @@ void *sim_core_memory(struct sim_memory *m, size_t bytes)
 
 static void audit_io(const struct look *l, struct hs_io *h)
 {
-	u8 *p = (u8 *)h->mem + h->buf_off;
+	struct sim_content c[HS_UNIT_SECTORS];
 	u32 i;
 
 	if (h->op != HS_IO_READ || h->dev != HS_CACHE)
 		sim_fail(l->w, "opening writes, before it is claimed");
-	sim_disk_read_after(&l->w->disk[HS_CACHE], l->cut[HS_CACHE], h->sector, h->sectors, p);
 	h->error = 0;
-	for (i = 0; h->csum && i < h->csum_units; i++)
-		h->csum[i] = hs_unit_crc(l->core, h->csum_first + i, p + (size_t)i * HS_UNIT_BYTES);
+	if (!h->csum) {
+		sim_disk_read_after(&l->w->disk[HS_CACHE], l->cut[HS_CACHE], h->sector, h->sectors,
+				    (u8 *)h->mem + h->buf_off);
+		return;
+	}
+	/* Of what users store only the sums are asked for. */
+	for (i = 0; i < h->csum_units; i++) {
+		look_unit_at(l, h->sector, i, c);
+		h->csum[i] = sim_unit_crc(l->core, h->csum_first + i, c);
+	}
 }
 
 static s32 audit_open(const struct look *l)
@@ -154,11 +118,6 @@ static void look_map(struct look *l)
 	}
 }
 
-static struct sim_content look_at(const struct look *l, enum hs_io_dev dev, u64 sector)
-{
-	return sim_disk_after(&l->w->disk[dev], l->cut[dev], sector);
-}
-
 static void look_value(const struct look *l, u64 sector, const struct sim_content *c)
 {
 	u32 value = sim_content_value(c, sector);
@@ -187,20 +146,12 @@ static void look_origin_agrees(const struct look *l, u64 sector, const struct si
 			 (unsigned long long)sector, (long long)value);
 }
 
-static void look_unit_at(const struct look *l, u64 slot, u32 unit, struct sim_content c[HS_UNIT_SECTORS])
-{
-	u32 i;
-
-	for (i = 0; i < HS_UNIT_SECTORS; i++)
-		c[i] = look_at(l, HS_CACHE, slot + unit * HS_UNIT_SECTORS + i);
-}
-
 static bool unit_matches(const struct look *l, const struct hs_slot_view *view, u32 unit,
 			 const struct sim_content c[HS_UNIT_SECTORS])
 {
 	u64 nr = (view->block << (l->w->plan.geo.block_shift - HS_UNIT_SHIFT)) + unit;
 
-	return !view->crcs || unit_crc(l->core, nr, c) == view->crcs[unit];
+	return !view->crcs || sim_unit_crc(l->core, nr, c) == view->crcs[unit];
 }
 
 /* One unit of a named slot, or its place on the origin. slot: its first sector, or 0. */

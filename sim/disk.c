@@ -93,13 +93,6 @@ static struct sim_content content_of(const u8 *data)
 	return sim_content_stamp(0, words_are(data, 0, 0) ? SIM_ZERO : SIM_JUNK);
 }
 
-u32 sim_stamp_read(const u8 *data, u64 sector)
-{
-	struct sim_content c = content_of(data);
-
-	return sim_content_value(&c, sector);
-}
-
 bool sim_content_same(const struct sim_content *a, const struct sim_content *b)
 {
 	if (a->bytes && b->bytes)
@@ -157,13 +150,16 @@ static void content_free(struct sim_content *c)
 	c->bytes = NULL;
 }
 
+static u8 *bytes_keep(const u8 *data)
+{
+	return memcpy(pool_get(&sectors_of_bytes), data, SIM_SECTOR);
+}
+
 static void content_set(struct sim_content *c, const u8 *data)
 {
 	*c = content_of(data);
-	if (c->value != SIM_JUNK)
-		return;
-	c->bytes = pool_get(&sectors_of_bytes);
-	memcpy(c->bytes, data, SIM_SECTOR);
+	if (c->value == SIM_JUNK)
+		c->bytes = bytes_keep(data);
 }
 
 static void version_free(struct sim_version *v)
@@ -180,6 +176,60 @@ static void chain_free(struct sim_version *v)
 		version_free(v);
 		v = older;
 	}
+}
+
+/* ---- in short ---------------------------------------------------------------------------------------------- */
+
+#define JUNK_MAGIC	0x6a756e6b6a756e6bull
+
+/* Bytes that a buffer refers to; few, and kept until the world ends. */
+struct lent {
+	struct lent *next;
+	u8 bytes[SIM_SECTOR];
+};
+
+static struct lent *lent;
+
+void sim_shorts_drop(void)
+{
+	while (lent) {
+		struct lent *l = lent;
+
+		lent = l->next;
+		free(l);
+	}
+}
+
+void sim_short_put(u8 *data, const struct sim_content *c)
+{
+	struct lent *l;
+
+	if (!c->bytes) {
+		word_put(data, 0, c->value == SIM_ZERO ? 0 : STAMP_MAGIC ^ c->place);
+		word_put(data, 1, c->value);
+		return;
+	}
+	l = malloc(sizeof(*l));
+	if (!l)
+		abort();
+	l->next = lent;
+	lent = l;
+	memcpy(l->bytes, c->bytes, SIM_SECTOR);
+	word_put(data, 0, JUNK_MAGIC);
+	word_put(data, 1, (uintptr_t)l->bytes);
+}
+
+struct sim_content sim_short_get(const u8 *data)
+{
+	u64 first = word_get(data, 0), place = first ^ STAMP_MAGIC, value = word_get(data, 1);
+
+	if (!(place >> 32) && value && value < SIM_JUNK)
+		return sim_content_stamp(place, (u32)value);
+	if (!first && !value)
+		return sim_content_stamp(0, SIM_ZERO);
+	/* Never put there: what a failed read left, or metadata that are none of the users' business. */
+	return (struct sim_content){ .value = SIM_JUNK, .bytes = first == JUNK_MAGIC ? (u8 *)(uintptr_t)value :
+											 (u8 *)(uintptr_t)data };
 }
 
 /* ---- reading and writing ---------------------------------------------------------------------------------- */
@@ -210,6 +260,15 @@ void sim_disk_read(const struct sim_disk *d, u64 sector, u32 sectors, u8 *data)
 	sim_disk_read_after(d, NULL, sector, sectors, data);
 }
 
+void sim_disk_read_short(const struct sim_disk *d, u64 sector, u32 sectors, u8 *data)
+{
+	for (; sectors--; sector++, data += SIM_SECTOR) {
+		struct sim_content c = sim_disk_after(d, NULL, sector);
+
+		sim_short_put(data, &c);
+	}
+}
+
 u32 sim_disk_number(struct sim_disk *d)
 {
 	return ++d->writes;
@@ -223,19 +282,34 @@ static void sector_list(struct sim_disk *d, u64 sector)
 	d->list[d->nr_list++] = (u32)sector;
 }
 
+static struct sim_content *version_add(struct sim_disk *d, u64 sector, u32 number)
+{
+	struct sim_version *v = pool_get(&versions);
+	struct sim_sector *s = &d->sector[sector];
+
+	v->older = s->newest;
+	v->write = number;
+	v->durable = false;
+	v->doomed = false;
+	s->newest = v;
+	sector_list(d, sector);
+	return &v->content;
+}
+
 void sim_disk_write(struct sim_disk *d, u64 sector, u32 sectors, const u8 *data, u32 number)
 {
-	for (; sectors--; sector++, data += SIM_SECTOR) {
-		struct sim_sector *s = &d->sector[sector];
-		struct sim_version *v = pool_get(&versions);
+	for (; sectors--; sector++, data += SIM_SECTOR)
+		content_set(version_add(d, sector, number), data);
+}
 
-		v->older = s->newest;
-		v->write = number;
-		v->durable = false;
-		v->doomed = false;
-		content_set(&v->content, data);
-		s->newest = v;
-		sector_list(d, sector);
+void sim_disk_write_short(struct sim_disk *d, u64 sector, u32 sectors, const u8 *data, u32 number)
+{
+	for (; sectors--; sector++, data += SIM_SECTOR) {
+		struct sim_content *c = version_add(d, sector, number);
+
+		*c = sim_short_get(data);
+		if (c->bytes)
+			c->bytes = bytes_keep(c->bytes);
 	}
 }
 

@@ -78,8 +78,14 @@ struct sim_disk {
 
 /* A sector's bytes, made from a stamp. */
 void sim_stamp(u8 *data, u64 sector, u32 value);
-/* The value, or SIM_JUNK: no stamp, or that of another sector. */
-u32 sim_stamp_read(const u8 *data, u64 sector);
+
+/*
+ * Neither the core nor the shell looks into what users store. So in buffers, too, a sector of it stands in short: its
+ * first two words; the others are undefined. (Those of a stamp follow from them; what is none says where it is kept.)
+ * Metadata stand there in full.
+ */
+void sim_short_put(u8 *data, const struct sim_content *c);
+struct sim_content sim_short_get(const u8 *data);
 
 static inline struct sim_content sim_content_stamp(u64 sector, u32 value)
 {
@@ -94,14 +100,19 @@ static inline u32 sim_content_value(const struct sim_content *c, u64 sector)
 bool sim_content_same(const struct sim_content *a, const struct sim_content *b);
 void sim_content_put(const struct sim_content *c, u8 *data);
 
+/* Forgets the bytes that buffers refer to. */
+void sim_shorts_drop(void);
+
 void sim_disk_init(struct sim_disk *d, const char *name, u64 sectors, u32 untouched,
 		   struct sim_sector *table, u32 *list);
 void sim_disk_free(struct sim_disk *d);
 
 void sim_disk_read(const struct sim_disk *d, u64 sector, u32 sectors, u8 *data);
+void sim_disk_read_short(const struct sim_disk *d, u64 sector, u32 sectors, u8 *data);
 /* One write that arrives in parts has one number: sim_disk_number first. */
 u32 sim_disk_number(struct sim_disk *d);
 void sim_disk_write(struct sim_disk *d, u64 sector, u32 sectors, const u8 *data, u32 number);
+void sim_disk_write_short(struct sim_disk *d, u64 sector, u32 sectors, const u8 *data, u32 number);
 /* What was written before the write `mark` becomes durable. */
 void sim_disk_flush(struct sim_disk *d, u32 mark);
 /* Of one range only: a write with FUA. */

@@ -823,5 +823,6 @@ void sim_world_run(u64 seed, const struct sim_limits *limits, bool trace, bool q
 	sim_oracle_free(w);
 	sim_disk_free(&w->disk[HS_CACHE]);
 	sim_disk_free(&w->disk[HS_ORIGIN]);
+	sim_shorts_drop();
 	sim_current = NULL;
 }

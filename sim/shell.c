@@ -150,13 +150,25 @@ static u8 *io_data(const struct sim_world *w, struct hs_req *req, const struct h
 	return NULL;
 }
 
+/* Of what users store: it is moved in short. */
+static bool io_of_data(const struct sim_world *w, const struct hs_io *h)
+{
+	return h->dev == HS_ORIGIN || h->sector >= w->plan.geo.data_offset >> HS_SECTOR_SHIFT;
+}
+
 static void io_sums(struct sim_world *w, struct hs_io *h, const u8 *p)
 {
-	u32 i;
+	struct sim_content c[HS_UNIT_SECTORS];
+	u32 i, k;
 
-	for (i = 0; h->csum && i < h->csum_units; i++)
-		h->csum[i] = hs_unit_crc(w->core, h->csum_first + i,
-					 p + h->csum_skip + (size_t)i * HS_UNIT_BYTES);
+	if (!h->csum)
+		return;
+	hs_assert(io_of_data(w, h));
+	for (i = 0, p += h->csum_skip; i < h->csum_units; i++) {
+		for (k = 0; k < HS_UNIT_SECTORS; k++, p += SIM_SECTOR)
+			c[k] = sim_short_get(p);
+		h->csum[i] = sim_unit_crc(w->core, h->csum_first + i, c);
+	}
 }
 
 /* A cheap mark of what is being written: it must not change while it is. */
@@ -326,7 +338,7 @@ static void disk_discard(struct sim_world *w, struct sim_disk *d, u64 sector, u3
 	const struct sim_version *v = d->sector[sector].newest;
 
 	if ((v && v->doomed) || sim_percent(&w->rng, w->plan.discard_percent))
-		sim_disk_write(d, sector, 1, zeroes, number);
+		sim_disk_write_short(d, sector, 1, zeroes, number);
 }
 
 static void move_write(struct sim_world *w, struct sim_io *io, const struct hs_io *h, u32 sectors)
@@ -345,14 +357,27 @@ static void move_write(struct sim_world *w, struct sim_io *io, const struct hs_i
 
 		if (io->astray != SIM_FOREVER)
 			sector = io->astray + io->moved;
-		sim_disk_write(d, sector, sectors, p, io->number);
+		if (io_of_data(w, h))
+			sim_disk_write_short(d, sector, sectors, p, io->number);
+		else
+			sim_disk_write(d, sector, sectors, p, io->number);
 		return;
 	}
 	for (i = 0; i < sectors; i++, sector++)
 		if (h->op == HS_IO_ZERO)
-			sim_disk_write(d, sector, 1, zeroes, io->number);
+			sim_disk_write_short(d, sector, 1, zeroes, io->number);
 		else
 			disk_discard(w, d, sector, io->number);
+}
+
+static void move_read(struct sim_world *w, const struct sim_io *io, const struct hs_io *h, u32 sectors)
+{
+	u8 *p = io_data(w, io->req, h) + ((size_t)io->moved << HS_SECTOR_SHIFT);
+
+	if (io_of_data(w, h))
+		sim_disk_read_short(&w->disk[h->dev], h->sector + io->moved, sectors, p);
+	else
+		sim_disk_read(&w->disk[h->dev], h->sector + io->moved, sectors, p);
 }
 
 static void io_move_part(struct sim_world *w, struct sim_io *io, u32 sectors)
@@ -360,8 +385,7 @@ static void io_move_part(struct sim_world *w, struct sim_io *io, u32 sectors)
 	const struct hs_io *h = &io->req->io[io->index];
 
 	if (h->op == HS_IO_READ)
-		sim_disk_read(&w->disk[h->dev], h->sector + io->moved, sectors,
-			      io_data(w, io->req, h) + ((size_t)io->moved << HS_SECTOR_SHIFT));
+		move_read(w, io, h, sectors);
 	else
 		move_write(w, io, h, sectors);
 	io->moved += sectors;

@@ -10,6 +10,7 @@
  *	work.c		the users' requests
  *	fault.c		what goes wrong, and when
  *	oracle.c	what a sector may hold
+ *	sums.c		checksums
  *	audit.c		the durable map, looked at directly
  *	inside.c	the one file that knows the core's insides
  *	life.c		format, open, serve, cut, kill, stop, offline tools; the world from end to end
@@ -138,7 +139,7 @@ struct sim_call;
 struct sim_req {
 	struct hs_req r;
 	u32 csum[SIM_BLOCK_MAX / HS_UNIT_BYTES];
-	u8 *data, *block;	/* a block each */
+	u8 *data, *block;	/* a block each, in short (disk.h) */
 	bool used, answered, rewrite;
 	struct sim_call *call;
 	u32 op;			/* the oracle's, of a write */
@@ -380,6 +381,11 @@ u32 sim_oracle_pin_begin(struct sim_world *w);
 void sim_oracle_roll_back(struct sim_world *w, u64 claims);
 /* Anything the sector ever held: its contents were lost to an allowed fault. */
 void sim_oracle_forget(struct sim_world *w, u64 sector);
+
+/* ---- sums.c ---------------------------------------------------------------------------------------------- */
+
+/* hs_unit_crc of the unit that holds this. */
+u32 sim_unit_crc(const struct hs_core *core, u64 nr, const struct sim_content c[HS_UNIT_SECTORS]);
 
 /* ---- audit.c --------------------------------------------------------------------------------------------- */
 

@@ -76,8 +76,12 @@ static void req_stamp(const struct sim_world *w, struct sim_req *q)
 	u8 *p = q->data;
 	u64 sector;
 
-	for (sector = q->r.sector.nr; sector < q->r.sector.nr + q->r.sectors; sector++, p += SIM_SECTOR)
-		sim_stamp(p, sector, q->r.flags & HS_REQ_ZEROES ? SIM_ZERO : sim_oracle_value(q->op));
+	for (sector = q->r.sector.nr; sector < q->r.sector.nr + q->r.sectors; sector++, p += SIM_SECTOR) {
+		struct sim_content c = sim_content_stamp(sector, q->r.flags & HS_REQ_ZEROES ?
+							 SIM_ZERO : sim_oracle_value(q->op));
+
+		sim_short_put(p, &c);
+	}
 }
 
 static void req_count(const struct sim_world *w, const struct sim_req *q)
@@ -322,7 +326,8 @@ static void read_check(struct sim_world *w, const struct sim_req *q)
 	w->clock++;
 	for (i = 0; i < q->r.sectors; i++) {
 		u64 sector = q->r.sector.nr + i;
-		u32 value = sim_stamp_read(q->data + ((size_t)i << HS_SECTOR_SHIFT), sector);
+		struct sim_content c = sim_short_get(q->data + ((size_t)i << HS_SECTOR_SHIFT));
+		u32 value = sim_content_value(&c, sector);
 
 		w->digest = w->digest * 31 + value;
 		sim_oracle_read(w, sector, value, q->begin, "read");
