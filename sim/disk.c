@@ -108,72 +108,88 @@ void sim_content_put(const struct sim_content *c, u8 *data)
 		sim_stamp(data, c->place, c->value);
 }
 
-/* ---- versions, and the bytes of some, come from pools that outlive the world --------------------------------- */
+/* ---- versions, and the bytes of some ------------------------------------------------------------------------- */
 
-/* Things of one size; a free one begins with a pointer to the next. */
-struct pool {
-	size_t size;
-	void *free;
-};
+#define POOL_CHUNK	1024u	/* things */
 
-static struct pool versions = { sizeof(struct sim_version), NULL };
-static struct pool sectors_of_bytes = { SIM_SECTOR, NULL };
-
-static void pool_put(struct pool *pool, void *p)
+static void pool_reset(struct sim_pool *pool, size_t size)
 {
-	*(void **)p = pool->free;
-	pool->free = p;
+	pool->size = size;
+	pool->free = NULL;
+	pool->used = 0;
 }
 
-static void *pool_get(struct pool *pool)
+static void pool_free(struct sim_pool *pool)
+{
+	u32 i;
+
+	for (i = 0; i < pool->nr_chunks; i++)
+		free(pool->chunk[i]);
+	free(pool->chunk);
+}
+
+static void pool_grow(struct sim_pool *pool)
+{
+	pool->chunk = realloc(pool->chunk, (pool->nr_chunks + 1) * sizeof(*pool->chunk));
+	if (!pool->chunk)
+		abort();
+	pool->chunk[pool->nr_chunks] = malloc(POOL_CHUNK * pool->size);
+	if (!pool->chunk[pool->nr_chunks++])
+		abort();
+}
+
+static void *pool_get(struct sim_pool *pool)
 {
 	void *p = pool->free;
-	u32 i, n = 512;
 
-	if (!p) {
-		u8 *more = malloc(n * pool->size);
-
-		if (!more)
-			abort();
-		for (i = n; i--; )
-			pool_put(pool, more + i * pool->size);
-		p = more;
+	if (p) {
+		memcpy(&pool->free, p, sizeof(p));
+		return p;
 	}
-	pool->free = *(void **)p;
+	if (pool->used == pool->nr_chunks * POOL_CHUNK)
+		pool_grow(pool);
+	p = pool->chunk[pool->used / POOL_CHUNK] + pool->used % POOL_CHUNK * pool->size;
+	pool->used++;
 	return p;
 }
 
-static void content_free(struct sim_content *c)
+static void pool_put(struct sim_pool *pool, void *p)
+{
+	memcpy(p, &pool->free, sizeof(p));
+	pool->free = p;
+}
+
+static void content_free(struct sim_disk *d, struct sim_content *c)
 {
 	if (c->bytes)
-		pool_put(&sectors_of_bytes, c->bytes);
+		pool_put(&d->store->bytes, c->bytes);
 	c->bytes = NULL;
 }
 
-static u8 *bytes_keep(const u8 *data)
+static u8 *bytes_keep(struct sim_disk *d, const u8 *data)
 {
-	return memcpy(pool_get(&sectors_of_bytes), data, SIM_SECTOR);
+	return memcpy(pool_get(&d->store->bytes), data, SIM_SECTOR);
 }
 
-static void content_set(struct sim_content *c, const u8 *data)
+static void content_set(struct sim_disk *d, struct sim_content *c, const u8 *data)
 {
 	*c = content_of(data);
 	if (c->value == SIM_JUNK)
-		c->bytes = bytes_keep(data);
+		c->bytes = bytes_keep(d, data);
 }
 
-static void version_free(struct sim_version *v)
+static void version_free(struct sim_disk *d, struct sim_version *v)
 {
-	content_free(&v->content);
-	pool_put(&versions, v);
+	content_free(d, &v->content);
+	pool_put(&d->store->versions, v);
 }
 
-static void chain_free(struct sim_version *v)
+static void chain_free(struct sim_disk *d, struct sim_version *v)
 {
 	while (v) {
 		struct sim_version *older = v->older;
 
-		version_free(v);
+		version_free(d, v);
 		v = older;
 	}
 }
@@ -234,25 +250,41 @@ struct sim_content sim_short_get(const u8 *data)
 
 /* ---- reading and writing ---------------------------------------------------------------------------------- */
 
-void sim_disk_init(struct sim_disk *d, const char *name, u64 sectors, u32 untouched,
-		   struct sim_sector *table, u32 *list)
+static void store_make_room(struct sim_store *store, u64 sectors)
 {
+	if (store->room >= sectors)
+		return;
+	free(store->sector);
+	free(store->list);
+	store->sector = malloc(sectors * sizeof(*store->sector));
+	store->list = malloc(sectors * sizeof(*store->list));
+	if (!store->sector || !store->list)
+		abort();
+	store->room = sectors;
+}
+
+void sim_disk_init(struct sim_disk *d, const char *name, u64 sectors, u32 untouched, struct sim_store *store)
+{
+	store_make_room(store, sectors);
+	pool_reset(&store->versions, sizeof(struct sim_version));
+	pool_reset(&store->bytes, SIM_SECTOR);
 	memset(d, 0, sizeof(*d));
 	d->name = name;
 	d->sectors = sectors;
 	d->untouched = untouched;
-	d->sector = table;
-	d->list = list;
-	memset(table, 0, sectors * sizeof(*table));
+	d->store = store;
+	d->sector = store->sector;
+	d->list = store->list;
+	memset(d->sector, 0, sectors * sizeof(*d->sector));
 }
 
-void sim_disk_free(struct sim_disk *d)
+void sim_store_free(struct sim_store *store)
 {
-	u64 i;
-
-	for (i = 0; i < d->sectors; i++)
-		chain_free(d->sector[i].newest);
-	d->sectors = 0;
+	pool_free(&store->versions);
+	pool_free(&store->bytes);
+	free(store->sector);
+	free(store->list);
+	memset(store, 0, sizeof(*store));
 }
 
 void sim_disk_read(const struct sim_disk *d, u64 sector, u32 sectors, u8 *data)
@@ -284,7 +316,7 @@ static void sector_list(struct sim_disk *d, u64 sector)
 
 static struct sim_content *version_add(struct sim_disk *d, u64 sector, u32 number)
 {
-	struct sim_version *v = pool_get(&versions);
+	struct sim_version *v = pool_get(&d->store->versions);
 	struct sim_sector *s = &d->sector[sector];
 
 	v->older = s->newest;
@@ -299,7 +331,7 @@ static struct sim_content *version_add(struct sim_disk *d, u64 sector, u32 numbe
 void sim_disk_write(struct sim_disk *d, u64 sector, u32 sectors, const u8 *data, u32 number)
 {
 	for (; sectors--; sector++, data += SIM_SECTOR)
-		content_set(version_add(d, sector, number), data);
+		content_set(d, version_add(d, sector, number), data);
 }
 
 void sim_disk_write_short(struct sim_disk *d, u64 sector, u32 sectors, const u8 *data, u32 number)
@@ -309,15 +341,15 @@ void sim_disk_write_short(struct sim_disk *d, u64 sector, u32 sectors, const u8 
 
 		*c = sim_short_get(data);
 		if (c->bytes)
-			c->bytes = bytes_keep(c->bytes);
+			c->bytes = bytes_keep(d, c->bytes);
 	}
 }
 
 /* ---- FLUSH -------------------------------------------------------------------------------------------------- */
 
-static void version_harden(struct sim_version *v)
+static void version_harden(struct sim_disk *d, struct sim_version *v)
 {
-	chain_free(v->older);
+	chain_free(d, v->older);
 	v->older = NULL;
 	v->durable = true;
 }
@@ -348,7 +380,7 @@ void sim_disk_flush(struct sim_disk *d, u32 mark)
 		while (v && (v->write > mark || v->doomed))
 			v = v->older;
 		if (v && !v->durable)
-			version_harden(v);
+			version_harden(d, v);
 	}
 	list_tidy(d);
 }
@@ -361,12 +393,12 @@ void sim_disk_harden(struct sim_disk *d, u64 sector, u32 sectors, u32 number)
 		while (v && v->write != number)
 			v = v->older;
 		if (v && !v->durable && !v->doomed)
-			version_harden(v);
+			version_harden(d, v);
 	}
 }
 
 /* The newest version that the FLUSH was to make durable goes; what is below it may have been kept. */
-static void version_lose(struct sim_version **link, bool visible)
+static void version_lose(struct sim_disk *d, struct sim_version **link, bool visible)
 {
 	struct sim_version *v = *link;
 
@@ -375,7 +407,7 @@ static void version_lose(struct sim_version **link, bool visible)
 		return;
 	}
 	*link = v->older;
-	version_free(v);
+	version_free(d, v);
 }
 
 void sim_disk_flush_failed(struct sim_disk *d, u32 mark, struct sim_rng *r, bool visible,
@@ -393,10 +425,10 @@ void sim_disk_flush_failed(struct sim_disk *d, u32 mark, struct sim_rng *r, bool
 			continue;
 		switch (fate == 3 ? sim_below(r, 3) : fate) {
 		case 0:
-			version_harden(*link);
+			version_harden(d, *link);
 			break;
 		case 1:
-			version_lose(link, visible);
+			version_lose(d, link, visible);
 			if (lost)
 				lost(arg, sector);
 			break;
@@ -417,7 +449,7 @@ void sim_disk_settle(struct sim_disk *d, struct sim_rng *r)
 
 		while (*link) {
 			if ((*link)->doomed && !again) {
-				version_lose(link, false);
+				version_lose(d, link, false);
 				continue;
 			}
 			(*link)->doomed = false;
@@ -486,10 +518,10 @@ void sim_disk_cut(struct sim_disk *d, const struct sim_cut *cut)
 			struct sim_version *v = s->newest;
 
 			s->newest = v->older;
-			version_free(v);
+			version_free(d, v);
 		}
 		if (s->newest)
-			version_harden(s->newest);
+			version_harden(d, s->newest);
 	}
 	list_tidy(d);
 }
@@ -505,14 +537,14 @@ void sim_disk_rot(struct sim_disk *d, u64 sector, struct sim_rng *r)
 	sim_disk_read(d, sector, 1, data);
 	if (!s->newest) {
 		sim_disk_write(d, sector, 1, data, sim_disk_number(d));
-		version_harden(s->newest);
+		version_harden(d, s->newest);
 		list_tidy(d);
 	}
 	bit = sim_below(r, 8);
 	byte = sim_below(r, SIM_SECTOR);
 	data[byte] ^= (u8)(1u << bit);
-	content_free(&s->newest->content);
-	content_set(&s->newest->content, data);
+	content_free(d, &s->newest->content);
+	content_set(d, &s->newest->content, data);
 }
 
 /* ---- errors ---------------------------------------------------------------------------------------------------- */

@@ -33,6 +33,23 @@ struct sim_sector {
 	bool listed;			/* on the disk's list of unflushed sectors */
 };
 
+/* Memory for things of one size, all given back at once or one by one: what was given back last is used first, else what
+ * lies behind what is used, so that a new disk touches little memory and in order. */
+struct sim_pool {
+	size_t size;
+	void *free;		/* each begins with a pointer to the next */
+	u8 **chunk;
+	u32 nr_chunks, used;	/* things taken from the chunks */
+};
+
+/* The memory of a disk; it serves one disk after another. All zeroes: none yet. */
+struct sim_store {
+	u64 room;		/* sectors */
+	struct sim_sector *sector;
+	u32 *list;
+	struct sim_pool versions, bytes;
+};
+
 /* How much of the volatile cache a power cut leaves. */
 enum sim_keep {
 	SIM_KEEP_ALL,
@@ -63,6 +80,7 @@ struct sim_error_range {
 struct sim_disk {
 	const char *name;
 	u64 sectors;
+	struct sim_store *store;
 	struct sim_sector *sector;
 	u32 *list;			/* unflushed sectors */
 	u32 nr_list;
@@ -103,9 +121,9 @@ void sim_content_put(const struct sim_content *c, u8 *data);
 /* Forgets the bytes that buffers refer to. */
 void sim_shorts_drop(void);
 
-void sim_disk_init(struct sim_disk *d, const char *name, u64 sectors, u32 untouched,
-		   struct sim_sector *table, u32 *list);
-void sim_disk_free(struct sim_disk *d);
+/* The store is the disk's until the next is made in it, or until it is freed. */
+void sim_disk_init(struct sim_disk *d, const char *name, u64 sectors, u32 untouched, struct sim_store *store);
+void sim_store_free(struct sim_store *store);
 
 void sim_disk_read(const struct sim_disk *d, u64 sector, u32 sectors, u8 *data);
 void sim_disk_read_short(const struct sim_disk *d, u64 sector, u32 sectors, u8 *data);

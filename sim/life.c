@@ -771,7 +771,8 @@ static void *world_keep(void **mem, size_t bytes)
 
 static void world_init(struct sim_world *w, u64 seed, const struct sim_limits *limits)
 {
-	static void *sectors[2], *lists[2], *buffers;
+	static struct sim_store stores[2];
+	static void *buffers;
 	u64 n[2] = { 0 };
 	u32 i;
 
@@ -788,9 +789,7 @@ static void world_init(struct sim_world *w, u64 seed, const struct sim_limits *l
 	hs_assert(n[HS_CACHE] <= CACHE_MAX && n[HS_ORIGIN] <= SIM_ORIGIN_MAX);
 	for (i = 0; i < 2; i++)
 		sim_disk_init(&w->disk[i], i == HS_CACHE ? "cache" : "origin", n[i],
-			      i == HS_CACHE ? SIM_ZERO : SIM_INITIAL,
-			      world_keep(&sectors[i], SIM_ORIGIN_MAX * sizeof(struct sim_sector)),
-			      world_keep(&lists[i], SIM_ORIGIN_MAX * sizeof(u32)));
+			      i == HS_CACHE ? SIM_ZERO : SIM_INITIAL, &stores[i]);
 	for (i = 0; i < SIM_REQS; i++) {
 		w->req[i].data = (u8 *)world_keep(&buffers, 2 * SIM_REQS * BUFFER_ROOM) + 2 * i * BUFFER_ROOM;
 		w->req[i].block = w->req[i].data + BUFFER_ROOM;
@@ -821,8 +820,6 @@ void sim_world_run(u64 seed, const struct sim_limits *limits, bool trace, bool q
 	if (result->failed && !quiet && !trace)
 		sim_notes_print(w);
 	sim_oracle_free(w);
-	sim_disk_free(&w->disk[HS_CACHE]);
-	sim_disk_free(&w->disk[HS_ORIGIN]);
 	sim_shorts_drop();
 	sim_current = NULL;
 }

@@ -5,25 +5,15 @@
  */
 #include "sim/sim.h"
 
-/* What was summed up last: audits meet the same units again and again. */
+/* What was summed up last: a unit in its place, of whole stamps and zeroes. */
 struct unit_sum {
-	u32 era;		/* of memo_uuid */
 	u64 nr;
-	struct sim_content c[HS_UNIT_SECTORS];
+	u32 value[HS_UNIT_SECTORS];
+	u32 era;		/* of the uuid */
 	u32 crc;
 };
 
-static bool sum_is_of(const struct unit_sum *s, u32 era, u64 nr, const struct sim_content *c)
-{
-	u32 i;
-
-	if (s->era != era || s->nr != nr)
-		return false;
-	for (i = 0; i < HS_UNIT_SECTORS; i++)
-		if (c[i].bytes || s->c[i].value != c[i].value || s->c[i].place != c[i].place)
-			return false;
-	return true;
-}
+static struct unit_sum memo[4096];
 
 static u32 unit_sum_up(const struct hs_core *core, u64 nr, const struct sim_content *c)
 {
@@ -40,21 +30,33 @@ static u32 unit_sum_up(const struct hs_core *core, u64 nr, const struct sim_cont
 	return crc;
 }
 
-/* hs_unit_crc depends on the unit, its content, and the core's uuid. */
-u32 sim_unit_crc(const struct hs_core *core, u64 nr, const struct sim_content c[HS_UNIT_SECTORS])
+/* hs_unit_crc depends on the unit, its content, and the core's uuid: a new era begins with each. */
+static u32 era_of(const struct hs_core *core)
 {
-	static struct unit_sum memo[4096];
-	static u8 memo_uuid[HS_UUID_BYTES];
+	static u8 uuid[HS_UUID_BYTES];
 	static u32 era;
-	struct unit_sum *s = &memo[sim_hash2(nr, c[0].value ^ (u64)c[7].value << 32) % 4096];
 
-	if (!era || memcmp(memo_uuid, hs_core_sb(core)->uuid, HS_UUID_BYTES)) {
-		memcpy(memo_uuid, hs_core_sb(core)->uuid, HS_UUID_BYTES);
+	if (!era || memcmp(uuid, hs_core_sb(core)->uuid, HS_UUID_BYTES)) {
+		memcpy(uuid, hs_core_sb(core)->uuid, HS_UUID_BYTES);
 		era++;
 	}
-	if (!sum_is_of(s, era, nr, c)) {
-		*s = (struct unit_sum){ .era = era, .nr = nr, .crc = unit_sum_up(core, nr, c) };
-		memcpy(s->c, c, sizeof(s->c));
+	return era;
+}
+
+u32 sim_unit_crc(const struct hs_core *core, u64 nr, const struct sim_content c[HS_UNIT_SECTORS])
+{
+	struct unit_sum key = { .nr = nr, .era = era_of(core) }, *s;
+	u32 i;
+
+	for (i = 0; i < HS_UNIT_SECTORS; i++) {
+		key.value[i] = sim_content_value(&c[i], nr * HS_UNIT_SECTORS + i);
+		if (key.value[i] == SIM_JUNK)
+			return unit_sum_up(core, nr, c);
+	}
+	s = &memo[sim_hash(nr ^ (u64)key.value[0] << 20 ^ (u64)key.value[HS_UNIT_SECTORS - 1] << 40) % 4096];
+	if (memcmp(s, &key, offsetof(struct unit_sum, crc))) {
+		key.crc = unit_sum_up(core, nr, c);
+		*s = key;
 	}
 	return s->crc;
 }
