@@ -356,7 +356,7 @@ static void reads_settle(struct sim_world *w, struct sim_history *h, struct sim_
 	}
 	for (i = 0; i < h->nr; i++)
 		if (&h->e[i] != seen && w->op[h->e[i].op].end < begin && !h->e[i].gone)
-			h->e[i].gone = w->clock;
+			h->e[i].gone = (u32)w->clock;
 }
 
 void sim_oracle_read(struct sim_world *w, u64 sector, u32 value, u64 begin, const char *how)

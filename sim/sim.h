@@ -119,7 +119,7 @@ struct sim_op {
 struct sim_entry {
 	u32 op, value, flags;
 	u32 resolved;
-	u64 gone;		/* reads that begin later will not see it; 0: not gone */
+	u32 gone;		/* clock: reads that begin later will not see it; 0: not gone */
 };
 
 /* In the order of their ops, which is that of their beginnings. */
