@@ -132,9 +132,10 @@ $(BUILD)/plugin.map: $(BUILD)/flags
 $(BUILD)/nbdkit-hotset-plugin.so: $(call objects,$(NBD_SRC)) $(BUILD)/libhotset.a $(BUILD)/plugin.map
 	$(call Q,LD)$(CC) -shared -Wl,-z,nodelete -Wl,--version-script=$(BUILD)/plugin.map $(HS_LDFLAGS) -o $@ $(filter-out %.map,$^) $(APP_LIBS)
 
-$(BUILD)/tests/%: $(BUILD)/obj/tests/unit/%.o $(call objects,$(TESTLIB_SRC)) $(BUILD)/libhotset.a
+# tests/lib/simdev.c puts the simulator's disks under the engine.
+$(BUILD)/tests/%: $(BUILD)/obj/tests/unit/%.o $(call objects,$(TESTLIB_SRC) sim/disk.c) $(BUILD)/libhotset.a
 	@mkdir -p $(@D)
-	$(call Q,LD)$(CC) $(HS_LDFLAGS) -o $@ $^ $(APP_LIBS) -lcmocka
+	$(call Q,LD)$(CC) $(HS_LDFLAGS) -Wl,--wrap=hs_target_open -o $@ $^ $(APP_LIBS) -lcmocka
 
 $(BUILD)/tools/%: $(BUILD)/obj/tests/tools/%.o $(BUILD)/libhotset.a
 	@mkdir -p $(@D)

@@ -11,6 +11,7 @@
 
 #include "engine/dev.h"
 #include "tests/lib/fixture.h"
+#include "tests/lib/simdev.h"
 
 /* ---- random numbers -------------------------------------------------------------------------- */
 
@@ -56,8 +57,14 @@ static int file_open(const char *path, int flags)
 
 void fixture_file_read(const char *path, void *buf, size_t count, uint64_t offset)
 {
-	int fd = file_open(path, O_RDONLY);
+	struct simdev *s = simdev_at(path);
+	int fd;
 
+	if (s) {
+		simdev_peek(s, buf, count, offset);
+		return;
+	}
+	fd = file_open(path, O_RDONLY);
 	if (pread(fd, buf, count, (off_t)offset) != (ssize_t)count)
 		fail_msg("%s: cannot read %zu bytes at %llu", path, count,
 			 (unsigned long long)offset);
@@ -66,8 +73,14 @@ void fixture_file_read(const char *path, void *buf, size_t count, uint64_t offse
 
 void fixture_file_write(const char *path, const void *buf, size_t count, uint64_t offset)
 {
-	int fd = file_open(path, O_WRONLY);
+	struct simdev *s = simdev_at(path);
+	int fd;
 
+	if (s) {
+		simdev_poke(s, buf, count, offset);
+		return;
+	}
+	fd = file_open(path, O_WRONLY);
 	if (pwrite(fd, buf, count, (off_t)offset) != (ssize_t)count)
 		fail_msg("%s: cannot write %zu bytes at %llu", path, count,
 			 (unsigned long long)offset);
@@ -110,7 +123,7 @@ void fixture_origin(struct fixture *f, uint64_t size,
 	if (fill) {
 		for (sector = 0; sector < size / 512; sector++)
 			fill(arg, sector, data + sector * 512);
-		assert_int_equal(pwrite(fd, data, size, 0), size);
+		fixture_file_write(f->origin, data, size, 0);
 	}
 	free(data);
 	close(fd);

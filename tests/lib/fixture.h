@@ -45,7 +45,7 @@ void fixture_jitter(struct fixture *f, unsigned int max_us);
 /* Every gauge equals a recount of its shard. Any moment; NULL if all is well, else what is not. */
 const char *fixture_gauges(struct fixture *f);
 
-/* Bytes straight from or to a file. */
+/* Bytes straight from or to a file, or the simulated disk (simdev.h) that goes by its name. */
 void fixture_file_read(const char *path, void *buf, size_t count, uint64_t offset);
 void fixture_file_write(const char *path, const void *buf, size_t count, uint64_t offset);
 

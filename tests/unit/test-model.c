@@ -2,7 +2,8 @@
 /*
  * The model test: random requests through the blocking API, on tiny caches of every block size and
  * in every mode, one thread or several, through clean stops, write-back stops and crashes, checked
- * all the while against a model that knows each sector's content.
+ * all the while against a model that knows each sector's content. Half of the worlds stand on files,
+ * half on simulated disks, which lose their power when the process crashes.
  *
  * HS_SEED=n repeats a run as far as threads allow; HS_MODEL_SECONDS=n (30) is how long it takes in
  * all.
@@ -23,14 +24,18 @@
 #include "engine/dev.h"
 #include "tests/lib/fixture.h"
 #include "tests/lib/model.h"
+#include "tests/lib/simdev.h"
 
 #define THREADS_MAX	8u
 #define REQUEST_MAX	(1u << 20)	/* bytes */
 #define ORIGIN_MAX	(64ull << 20)
+#define SIMULATED_MAX	(8ull << 20)
 
 /* One cache and its life. */
 struct world {
 	struct fixture f;
+	struct simdev disk[2];	/* by enum hs_io_dev */
+	bool simulated;
 	struct model m;
 	struct random r;
 	uint64_t seed;
@@ -370,6 +375,12 @@ static void world_open(struct world *w)
 	hs_dev_set(w->f.dev, "dirty_limit", random_below(&w->r, 2) ? "10" : "60", NULL, NULL, NULL);
 }
 
+static void world_cut(struct world *w)
+{
+	simdev_cut(&w->disk[HS_CACHE], NULL);
+	simdev_cut(&w->disk[HS_ORIGIN], NULL);
+}
+
 static void world_live(struct world *w, enum hs_close_how before, enum hs_close_how how)
 {
 	world_open(w);
@@ -381,6 +392,8 @@ static void world_live(struct world *w, enum hs_close_how before, enum hs_close_
 	fixture_close(&w->f, how);
 	if (how != HS_CLOSE_CRASH)
 		model_flushed(&w->m, 0, w->m.sectors);
+	else if (w->simulated)
+		world_cut(w);
 	world_check_cache(w, how);
 	if (how == HS_CLOSE_WRITEBACK)
 		world_check_origin(w);
@@ -394,13 +407,13 @@ static void world_choose(struct world *w, struct hs_format_opts *opts)
 	static const uint32_t blocks[] = { 4096, 4096, 16384, 65536, 1 << 20 };
 	static const uint32_t assocs[] = { 0, 16, 16, 32, 64, 256 };
 	static const uint32_t stripes[] = { 1, 3, 8, 9, 40, 129, 1000, 4096 };
-	uint32_t block = blocks[random_below(&w->r, 5)];
-	uint64_t slots = 16u << random_below(&w->r, 9), size;
+	uint32_t block = blocks[random_below(&w->r, w->simulated ? 4 : 5)];
+	uint64_t slots = 16u << random_below(&w->r, 9), size, most = w->simulated ? SIMULATED_MAX : ORIGIN_MAX;
 
-	while (slots > 16 && slots * block > ORIGIN_MAX / 4)
+	while (slots > 16 && slots * block > most / 4)
 		slots /= 2;
 	size = slots * block / 2 + random_below(&w->r, 4 * slots * block);
-	size = hs_min(hs_max(size / SECTOR * SECTOR, 64 * 1024), ORIGIN_MAX);
+	size = hs_min(hs_max(size / SECTOR * SECTOR, 64 * 1024), most);
 	if (!random_below(&w->r, 4))
 		size = size / block * block + block;
 	opts->block_size = block;
@@ -430,13 +443,18 @@ static void world_make(struct world *w, uint64_t seed, unsigned int threads)
 	random_seed(&w->r, seed);
 	fixture_init(&w->f);
 	w->f.log = getenv("HS_LOG") != NULL;
+	w->simulated = random_below(&w->r, 2);
 	world_choose(w, &opts);
+	if (w->simulated) {
+		simdev_init(&w->disk[HS_ORIGIN], w->f.origin, w->f.origin_size, seed);
+		simdev_init(&w->disk[HS_CACHE], w->f.cache, opts.size, seed + 1);
+	}
 	model_init(&w->m, w->f.origin_size / SECTOR);
 	fixture_origin(&w->f, w->f.origin_size, model_fill_first, NULL);
 	fixture_format(&w->f, &opts);
 	snprintf(w->config, sizeof(w->config),
-		 "block %u, slots %llu, assoc %u, origin %llu, %s%s, %u threads, "
-		 "stripe %u",
+		 "%s, block %u, slots %llu, assoc %u, origin %llu, %s%s, %u threads, "
+		 "stripe %u", w->simulated ? "simulated" : "files",
 		 opts.block_size, (unsigned long long)w->f.layout.slots, w->f.layout.assoc,
 		 (unsigned long long)w->f.origin_size, hs_mode_name(opts.mode),
 		 opts.no_checksums ? ", no checksums" : "", threads, w->stripe);
@@ -460,6 +478,10 @@ static void world_run(uint64_t seed, unsigned int threads)
 		world_live(w, before, how);
 	}
 	fixture_destroy(&w->f);
+	if (w->simulated) {
+		simdev_destroy(&w->disk[HS_ORIGIN]);
+		simdev_destroy(&w->disk[HS_CACHE]);
+	}
 	model_destroy(&w->m);
 	free(w);
 }

@@ -12,23 +12,23 @@
 #include "engine/dev.h"
 #include "tests/lib/fixture.h"
 #include "tests/lib/model.h"
+#include "tests/lib/simdev.h"
 
 #define BLOCK	4096u
 #define SIZE	(8u << 20)
 
-/* A target that counts, delays and fails as told, over the real one. */
+/* A target that counts and delays, over a simulated disk, which fails as told. */
 struct counted {
 	struct hs_target t;
 	struct hs_target *under;
 	_Atomic unsigned int reads, writes, flushes, discards, zeroes;
 	unsigned int write_delay_us;
-	uint64_t bad;		/* reads that touch this byte fail; ~0: none */
-	bool bad_flush;
 };
 
 struct state {
 	struct fixture f;
-	struct counted dev[2];	/* by enum hs_io_dev */
+	struct simdev disk[2];	/* by enum hs_io_dev */
+	struct counted dev[2];
 };
 
 static struct counted *of(struct hs_target *t)
@@ -46,8 +46,6 @@ static int counted_pread(struct hs_target *t, void *buf, size_t bytes, uint64_t 
 	struct counted *c = of(t);
 
 	count(&c->reads);
-	if (c->bad >= offset && c->bad < offset + bytes)
-		return -EIO;
 	return c->under->ops->pread(c->under, buf, bytes, offset);
 }
 
@@ -66,7 +64,7 @@ static int counted_flush(struct hs_target *t)
 	struct counted *c = of(t);
 
 	count(&c->flushes);
-	return c->bad_flush ? -EIO : c->under->ops->flush(c->under);
+	return c->under->ops->flush(c->under);
 }
 
 static int counted_discard(struct hs_target *t, uint64_t bytes, uint64_t offset)
@@ -115,6 +113,8 @@ static int open_counted(void **state, enum hs_mode mode)
 	int i;
 
 	fixture_init(&s->f);
+	simdev_init(&s->disk[HS_ORIGIN], s->f.origin, SIZE, 1);
+	simdev_init(&s->disk[HS_CACHE], s->f.cache, opts.size, 2);
 	fixture_origin(&s->f, SIZE, model_fill_first, NULL);
 	fixture_format(&s->f, &opts);
 	fixture_open(&s->f, -1, 2);
@@ -126,7 +126,6 @@ static int open_counted(void **state, enum hs_mode mode)
 		s->dev[i].t = **target;
 		s->dev[i].t.ops = &counted_ops;
 		s->dev[i].under = *target;
-		s->dev[i].bad = ~0ull;
 		*target = &s->dev[i].t;
 	}
 	*state = s;
@@ -148,6 +147,8 @@ static int close_counted(void **state)
 	struct state *s = *state;
 
 	fixture_destroy(&s->f);
+	simdev_destroy(&s->disk[HS_ORIGIN]);
+	simdev_destroy(&s->disk[HS_CACHE]);
 	free(s);
 	return 0;
 }
@@ -208,7 +209,7 @@ static void test_error_of_one_part_is_its_own(void **state)
 	uint8_t *buf = malloc(1 << 20);
 
 	forget_counts(s);
-	s->dev[HS_ORIGIN].bad = 300 * 1024;
+	simdev_fail(&s->disk[HS_ORIGIN], SIM_IO(READ), 600, 601, ~0u);
 	assert_int_equal(hs_dev_pread(s->f.dev, buf, 1 << 20, 0, 0), -EIO);
 	free(buf);
 	/* All other parts were read, and are hits now. */
@@ -257,10 +258,9 @@ static void test_flush_error_is_not_retried(void **state)
 
 	assert_int_equal(hs_dev_pwrite(s->f.dev, buf, BLOCK, 0, 0), 0);
 	forget_counts(s);
-	s->dev[HS_ORIGIN].bad_flush = true;
+	simdev_fail(&s->disk[HS_ORIGIN], SIM_IO(FLUSH), 0, 0, 1);
 	assert_int_equal(hs_dev_flush(s->f.dev), -EIO);
 	assert_int_equal(s->dev[HS_ORIGIN].flushes, 1);
-	s->dev[HS_ORIGIN].bad_flush = false;
 	assert_int_equal(hs_dev_flush(s->f.dev), 0);
 }
 
