@@ -345,5 +345,6 @@ int sim_run(struct sim_job *job)
 	       (unsigned long long)(job->seed + done - 1),
 	       (unsigned long long)run_sum(&run, offsetof(struct worker, digest)));
 	printf("worlds %llu, failures %llu\n", (unsigned long long)done, (unsigned long long)failures);
+	free(run.seeds);
 	return failures || (never && done > NEEDS_ALL);
 }
