@@ -33,8 +33,10 @@ struct sim_sector {
 	bool listed;			/* on the disk's list of unflushed sectors */
 };
 
-/* Memory for things of one size, all given back at once or one by one: what was given back last is used first, else what
- * lies behind what is used, so that a new disk touches little memory and in order. */
+/*
+ * Memory for things of one size. What was given back last is used first, else what lies behind what is used: a new
+ * disk touches little memory, and in order.
+ */
 struct sim_pool {
 	size_t size;
 	void *free;		/* each begins with a pointer to the next */

@@ -2,6 +2,8 @@
 /*
  * The blocking API over disks that lie (the simulator's: its fault model stands in sim/disk.c): which errors reach
  * the caller, and that nothing else does. Power cuts with many threads: test-model.c.
+ *
+ * INVARIANTS: 1, 2, 21.
  */
 #include <setjmp.h>
 #include <stdarg.h>
