@@ -110,8 +110,6 @@ static bool entry_durable(const struct sim_world *w, const struct sim_entry *e, 
 {
 	const struct sim_op *op = &w->op[e->op];
 
-	if (e->flags & SIM_E_DURABLE)
-		return true;
 	if (!op->ok || (e->flags & SIM_E_MAYBE))
 		return false;
 	if (op->hard && op->end < claims)
@@ -284,8 +282,6 @@ void sim_oracle_lost(void *world, u64 sector)
 		h->e[i].gone = 0;
 		if (!entry_durable(w, &h->e[i], w->flushed, SIM_FOREVER))
 			h->e[i].flags = (h->e[i].flags & ~SIM_E_RESOLVED) | SIM_E_DOUBT;
-		else
-			h->e[i].flags |= SIM_E_DURABLE;
 	}
 	sim_count(SIM_C_F_ORIGIN_LOST);
 }
@@ -447,11 +443,9 @@ void sim_oracle_roll_back(struct sim_world *w, u64 claims)
 	for_each_written(w, s) {
 		struct sim_history *h = &w->history[s];
 
-		for (i = 0; i < h->nr; i++) {
-			h->e[i].flags &= ~SIM_E_DURABLE;
+		for (i = 0; i < h->nr; i++)
 			if (!entry_durable(w, &h->e[i], flushed, claims))
 				h->e[i].flags |= SIM_E_MAYBE;
-		}
 	}
 	w->flushed = flushed;
 	w->nr_flush_ok = 0;

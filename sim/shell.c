@@ -35,6 +35,7 @@ void sim_shell_init(struct sim_world *w)
 		w->call[i].used = false;
 	}
 	w->in_flight = 0;
+	w->learner = NULL;
 	sim_events_drop(w);
 }
 
@@ -509,6 +510,8 @@ void sim_io_end(struct sim_world *w, struct sim_io *io)
 		h->error = end_write(w, io, h);
 	if (h->error)
 		sim_fault_note(w, h);
+	if (h->error && h->op == HS_IO_FLUSH && h->dev == HS_ORIGIN)
+		w->learner = req;
 	if (io_goes_on(w, io, h))
 		return;
 	sim_say(w, "%s      io %llu ended: %llu", "", io->place, (u32)-h->error, 0, 0);
@@ -529,6 +532,8 @@ static void step_result(struct sim_world *w, struct hs_req *req, enum hs_step_re
 	case HS_IO:
 		if (!req->nr_io)
 			sim_fail(w, "HS_IO without any I/O");
+		if (!w->format && sim_req_mine(req))
+			req_of(req)->learned = w->learned;
 		for (i = 0; i < req->nr_io; i++)
 			req->io[i].error = 1;
 		for (i = 0; i < req->nr_io; i++)
@@ -545,12 +550,33 @@ static void step_result(struct sim_world *w, struct hs_req *req, enum hs_step_re
 	}
 }
 
+/*
+ * The core learns of an error by a step, maybe long after the disk has met with it. What it has on the way to the
+ * origin at that moment may be lost, for all that it can know: a FLUSH may say so, even if another has succeeded
+ * between the disk's error and the step.
+ */
+static void step_learns(struct sim_world *w, const struct hs_req *req, bool mine)
+{
+	const struct hs_io *h = &req->io[0];
+
+	if (req == w->learner) {
+		w->learner = NULL;
+		w->learned++;
+		w->flush_failed = ++w->clock;
+	}
+	if (mine && req->nr_io && h->dev == HS_ORIGIN && h->op != HS_IO_READ &&
+	    container_of(req, const struct sim_req, r)->learned != w->learned)
+		w->flush_failed = ++w->clock;
+}
+
 void sim_shell_step(struct sim_world *w, struct hs_req *req)
 {
 	bool mine = !w->format && sim_req_mine(req);
 	enum hs_step_result ret;
 	struct hs_out out;
 
+	if (!w->format)
+		step_learns(w, req, mine);
 	hs_out_init(&out);
 	if (w->format)
 		ret = hs_format_step(w->format);

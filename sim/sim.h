@@ -114,7 +114,6 @@ struct sim_op {
 #define SIM_E_DOUBT	(1u << 2)	/* the origin lost it at a failed FLUSH */
 #define SIM_E_EXCUSED	(1u << 3)	/* ... and a FLUSH has said so */
 #define SIM_E_RESOLVED	(1u << 4)	/* WILD, and read since as that value */
-#define SIM_E_DURABLE	(1u << 5)	/* for certain, at the last look */
 
 struct sim_entry {
 	u32 op, value, flags;
@@ -147,6 +146,7 @@ struct sim_req {
 	u64 begin, flushed;	/* oracle's clock, and w->flushed then */
 	u64 since;		/* ns */
 	u64 flushes[2];		/* of each disk, when it began */
+	u32 learned;		/* w->learned when its I/O began */
 };
 
 /* An I/O in flight. */
@@ -258,7 +258,10 @@ struct sim_world {
 	u32 nr_failed_io;
 	u8 unreadable[SIM_BLOCKS_MAX / 8];	/* blocks whose slot was hit by a fault, a bit each */
 	u64 flushes[2];			/* of each disk, so far */
-	u64 flush_failed;		/* clock: the origin's last FLUSH that failed */
+	u64 flush_failed;		/* clock: the origin's last FLUSH that failed, or that the core learned of, or
+					 * the end of a write that was under way then */
+	const struct hs_req *learner;	/* will tell the core of such a FLUSH at its next step */
+	u32 learned;			/* of so many the core knows */
 	u32 armed;			/* bits of enum sim_fault: for the next write that fits */
 	bool damaged;			/* some cached data may be bad: silently, or by a failed write or FLUSH */
 	bool hit_cache;			/* silent damage to the cache has begun */
