@@ -169,8 +169,8 @@ struct hs_core *hs_core_init(void *mem, const struct hs_sb *sb, const struct hs_
  * Opening takes two requests, one after the other, each the only one that may run then; domain NONE.
  *
  * hs_core_open loads the map and replays the journal: reads only, nothing is written. check and dump stop
- * here. Ends with 0, or: -EUCLEAN (both copies of a table unit bad, or a gap in the journal), -EIO;
- * hs_core_open_why then names the place.
+ * here. Ends with 0, or: -EUCLEAN (both copies of a table unit bad, or a gap in the journal), -EIO (the journal, or
+ * a copy of a table unit whose mirror does not serve, cannot be read); hs_core_open_why then names the place.
  *
  * hs_core_claim flushes the cache device and durably writes a new incarnation and the journal's exact end;
  * then requests may be served. -EIO.

@@ -8,7 +8,8 @@
  *
  * A transaction is applied once it is proven: by a later one, a confirm record, a table unit that has seen
  * it, or the superblock. Only the last may lack proof: its data, which may not have been flushed, are then
- * compared with its checksums, and it is dropped whole if they differ, for it was never acknowledged.
+ * compared with its checksums, and it is dropped whole if any differ, for it was never acknowledged. Data that
+ * cannot be read say nothing.
  * Everything that was proven must be there: a gap means damage, and is refused.
  */
 #include "core/internal.h"
@@ -171,6 +172,9 @@ static enum hs_step_result hs_open_units_read(struct hs_core *core)
 	for (i = 0; i < o->run; i++) {
 		u8 *page = hs_open_unit_pick(core, i);
 
+		/* One that cannot be read may be good, and readable another time. */
+		if (!page && hs_io_error(&o->req))
+			return hs_open_end(core, -EIO, "no good copy of a slot table unit can be read");
 		if (!page)
 			return hs_open_end(core, -EUCLEAN,
 					   "both copies of a slot table unit are damaged");
@@ -407,8 +411,12 @@ static enum hs_step_result hs_open_verify_read(struct hs_core *core)
 	struct hs_open *o = &core->open;
 	u32 i;
 
+	/*
+	 * An error proves nothing: the transaction may have been acknowledged. What was never flushed with it shows in
+	 * the other data, or fails its checksum later, which costs that block alone.
+	 */
 	if (hs_io_error(&o->req))
-		return hs_open_settle(core, false);
+		return hs_open_go(core, L_VERIFY);
 	for (i = 0; i < o->req.io[0].csum_units; i++)
 		if (o->req.csum[i] != (u32)hs_get(o->rec.crcs + 4 * i, 4))
 			return hs_open_settle(core, false);

@@ -30,8 +30,10 @@
  *   - The cache disk rots: a bit of a sector flips. It loses a write (acknowledged, never done), or puts it in
  *     another place. In data, allowed: nothing if clean; an error for the 4 KiB unit if dirty. In metadata:
  *     mirrored copies serve; else opening refuses. The last transaction, if its pages or the data of its names
- *     were hit (or cannot be read by recovery) and its confirm record did not survive the cut, may roll back; what
- *     it changed may then read as before or after it, and what stood in slots that it freed may be lost. At most one hit on metadata a world: two can hit both copies.
+ *     were hit and its confirm record did not survive the cut, may roll back; what it changed may then read as before
+ *     or after it, and what stood in slots that it freed may be lost. (If recovery can merely not read them it stays:
+ *     an error then, for those blocks alone, if they are bad.) At most one hit on metadata a world: two can hit both
+ *     copies.
  *   - The origin is changed while the cache is stopped clean: opening must notice.
  *
  * Left out: a cache disk that shows a new process what it lost at a failed FLUSH of an earlier one, takes its FLUSH,

@@ -278,8 +278,8 @@ void sim_fault_note(struct sim_world *w, const struct hs_io *h)
 	}
 	if (h->dev == HS_ORIGIN && (h->op == HS_IO_FLUSH || (h->flags & HS_IO_FUA)))
 		w->flush_failed = w->clock;
-	/* Recovery cannot verify what it cannot read. */
-	w->hit_cache |= !w->serving && h->dev == HS_CACHE && h->op == HS_IO_READ && h->sector >= data_first(w);
+	/* What recovery cannot read it cannot verify: it is named all the same, torn or not. */
+	w->damaged |= !w->serving && h->dev == HS_CACHE && h->op == HS_IO_READ && h->sector >= data_first(w);
 	w->last_error = w->now;
 	if (!w->disk[h->dev].for_ever)
 		w->last_fault = w->now;

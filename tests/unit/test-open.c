@@ -75,6 +75,59 @@ static void the_last_unproven_transaction_is_dropped_if_its_data_are_bad(void **
 	box_expect(&b, 0, 8, 1);
 }
 
+/* A read error proves nothing: it may have been acknowledged, as here. */
+static void the_last_transaction_stays_if_its_data_cannot_be_read(void **state)
+{
+	u64 at;
+
+	flushed(0, 1);
+	flushed(0, 2);
+	at = data_at(0) >> HS_SECTOR_SHIFT;
+	box_cut(&b, 0);
+	box_fault(&b, HS_CACHE, HS_IO_READ, at, 8, 1);
+	box_must_open(&b);
+	assert_false(report()->dropped_last);
+	box_expect(&b, 0, 8, 2);
+}
+
+/* ... nor does it hide that other data of the transaction are bad. */
+static void bad_data_beside_unreadable_ones_drop_the_last_transaction(void **state)
+{
+	u64 unread, bad;
+
+	flushed(0, 1);
+	flushed(1, 1);
+	box_write(&b, 0, 8, 2, 0);
+	flushed(1, 2);
+	unread = data_at(0) >> HS_SECTOR_SHIFT;
+	bad = data_at(1);
+	box_cut(&b, 0);
+	box_rot(&b, HS_CACHE, bad);
+	box_fault(&b, HS_CACHE, HS_IO_READ, unread, 8, 1);
+	box_must_open(&b);
+	assert_true(report()->dropped_last);
+	box_expect(&b, 0, 8, 1);
+	box_expect(&b, 8, 8, 1);
+}
+
+/* Never flushed and unreadable at first: the checksum shows it later, and costs that block alone. */
+static void unreadable_data_that_were_lost_cost_their_block_alone(void **state)
+{
+	u64 at;
+
+	flushed(0, 1);
+	box_write(&b, 0, 8, 2, 0);
+	flushed(1, 2);
+	at = data_at(0);
+	box_cut(&b, 0);
+	box_rot(&b, HS_CACHE, at);
+	box_fault(&b, HS_CACHE, HS_IO_READ, at >> HS_SECTOR_SHIFT, 8, 1);
+	box_must_open(&b);
+	assert_false(report()->dropped_last);
+	assert_int_equal(box_read_error(&b, 0, 8), -EIO);
+	box_expect(&b, 8, 8, 2);
+}
+
 /* INVARIANTS 36. */
 static void a_confirmed_transaction_is_never_dropped(void **state)
 {
@@ -224,6 +277,28 @@ static void two_bad_copies_of_a_unit_are_refused(void **state)
 	box_expect(&b, 0, 8, 1);
 }
 
+/* One that cannot be read may be good. */
+static void a_unit_whose_copies_cannot_be_read_may_be_readable_later(void **state)
+{
+	u64 at[2] = { b.sb.geo.table_offset[0] >> HS_SECTOR_SHIFT, b.sb.geo.table_offset[1] >> HS_SECTOR_SHIFT };
+	u32 bad;
+
+	flushed(0, 1);
+	for (bad = 0; bad < 2; bad++) {
+		box_cut(&b, 0);
+		box_fault(&b, HS_CACHE, HS_IO_READ, at[0], 8, 1);
+		if (bad)
+			box_rot(&b, HS_CACHE, b.sb.geo.table_offset[1] + 60);
+		else
+			box_fault(&b, HS_CACHE, HS_IO_READ, at[1], 8, 1);
+		assert_int_equal(box_open(&b, -1), -EIO);
+		assert_non_null(hs_core_open_why(b.core));
+		box_close(&b);
+		box_must_open(&b);
+		box_expect(&b, 0, 8, 1);
+	}
+}
+
 /* An older mirror must not outlive the journal that makes up for it. */
 static void a_stale_mirror_is_never_believed_later(void **state)
 {
@@ -367,6 +442,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(transactions_are_replayed, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_last_unproven_transaction_is_dropped_if_its_data_are_bad, setup, teardown),
+		cmocka_unit_test_setup_teardown(the_last_transaction_stays_if_its_data_cannot_be_read, setup, teardown),
+		cmocka_unit_test_setup_teardown(bad_data_beside_unreadable_ones_drop_the_last_transaction, setup, teardown),
+		cmocka_unit_test_setup_teardown(unreadable_data_that_were_lost_cost_their_block_alone, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_confirmed_transaction_is_never_dropped, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_superseded_transaction_is_never_dropped, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_torn_tail_is_passed_over, setup, teardown),
@@ -375,6 +453,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_missing_confirmed_transaction_is_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_bad_table_unit_is_taken_from_its_mirror_and_mended, setup, teardown),
 		cmocka_unit_test_setup_teardown(two_bad_copies_of_a_unit_are_refused, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_unit_whose_copies_cannot_be_read_may_be_readable_later, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_stale_mirror_is_never_believed_later, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_bad_superblock_copy_costs_nothing_or_is_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(both_superblocks_bad_is_damaged, setup, teardown),
