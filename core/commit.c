@@ -58,6 +58,8 @@ static void hs_gather_hold(struct hs_core *core, struct hs_shard *sh, struct hs_
 	if (!!(s & HS_S_PHASE) == (ov & HS_OV_PHASE))
 		return;
 	if ((ov & HS_OV_VERDICT) == HS_OV_OK) {
+		if (unlikely(hs_peek(core->failed)) && hs_cur(s) == HS_WRITTEN)
+			hs_slot_passes(core, sh, st, set, way);
 		hs_slot_cleaned(core, sh, st, set, way);
 	} else if ((ov & HS_OV_VERDICT) == HS_OV_FAILED) {
 		/* What the origin was told may be gone (R3): dirty again, or dropped. */

@@ -35,6 +35,16 @@ static bool hs_direct_doubtful(const struct hs_core *core, const struct hs_req *
 	return hs_peek(core->oflush_failures) != req->unit;
 }
 
+/*
+ * A discard retired what was flushed here, and then the cache failed: the name stays, and what it names may be
+ * nowhere else. The discard fails like any that meets dirty data on a failed cache.
+ */
+static bool hs_clear_overtaken(const struct hs_core *core, const struct hs_set *st, u64 block, u16 s, bool drop_dirty)
+{
+	return drop_dirty && (s & HS_S_STALE) && hs_dur(s) != HS_D_NONE && !hs_peek(core->abandoned) &&
+	       hs_set_find(core, st, block) == HS_NIL;
+}
+
 /* Moves the names of one block out of the way as far as that goes now. */
 static enum hs_clear hs_clear_block(struct hs_core *core, struct hs_shard *sh, struct hs_req *req,
 				    u64 block, bool drop_dirty, struct hs_out *out)
@@ -52,6 +62,10 @@ static enum hs_clear hs_clear_block(struct hs_core *core, struct hs_shard *sh, s
 			ret = HS_CLEAR_WAIT;
 			req->flags |= HS_P_WANT_CLEAN;
 			continue;
+		}
+		if (failed && hs_clear_overtaken(core, st, block, s, drop_dirty)) {
+			hs_slot_revive(core, sh, req->set, way);
+			return HS_CLEAR_FAILED;
 		}
 		if (hs_cur_dirty(hs_cur(s)) && (!drop_dirty || failed)) {
 			if (failed)
@@ -96,13 +110,14 @@ enum hs_clear hs_direct_clear(struct hs_core *core, struct hs_shard *sh, struct 
 
 /*
  * On a failed cache device names go away only by hs_core_abandon, and while write-back of these blocks fails they do
- * not become clean: that has a time limit.
+ * not become clean: that has a time limit. The way to hs_core_abandon may be long; there the limit counts from the
+ * last step forward.
  */
 static enum hs_step_result hs_direct_park(struct hs_core *core, struct hs_shard *sh, struct hs_req *req,
 					  struct hs_out *out)
 {
 	bool failed = hs_peek(core->failed) && !hs_peek(core->abandoned);
-	u64 now = hs_peek(core->now);
+	u64 now = hs_peek(core->now), wait = hs_peek(core->tun.slot_wait_ns);
 
 	if (failed)
 		hs_poke(core->want_abandon, 1);
@@ -112,8 +127,8 @@ static enum hs_step_result hs_direct_park(struct hs_core *core, struct hs_shard 
 	if (!failed && !(req->flags & HS_P_WB_FAILED))
 		req->deadline = 0;
 	else if (!req->deadline)
-		req->deadline = now + hs_peek(core->tun.slot_wait_ns);
-	else if (now > req->deadline)
+		req->deadline = now + wait;
+	else if (now > req->deadline && (!failed || now > hs_peek(core->sole_moved) + wait))
 		return hs_req_end(core, sh, req, -EIO, out);
 	return hs_wait(sh, req);
 }

@@ -57,6 +57,12 @@ static s32 hs_flush_verdict(struct hs_core *core, const struct hs_req *req)
 	return -EIO;
 }
 
+/* On a failed cache: would recovery not bring back what has been acknowledged? */
+static bool hs_flush_undone(const struct hs_core *core)
+{
+	return hs_sum_unnamed(core) || (hs_sum_passed(core) && !hs_peek(core->abandoned));
+}
+
 static enum hs_step_result hs_flush_done(struct hs_req *req, s32 error)
 {
 	req->error = error;
@@ -73,7 +79,7 @@ enum hs_step_result hs_flush_step(struct hs_core *core, struct hs_req *req, stru
 	}
 	if (j->done_round < req->target[0] || core->oflush.done < req->target[1])
 		return hs_flush_park(core, req);
-	if (hs_peek(core->failed) && hs_sum_unnamed(core))
+	if (hs_peek(core->failed) && hs_flush_undone(core))
 		return hs_flush_done(req, -EIO);
 	return hs_flush_done(req, hs_flush_verdict(core, req));
 }

@@ -142,6 +142,7 @@ struct hs_shard {
 	u64 gauges[2];			/* see struct hs_weight */
 	u32 lost;			/* slots */
 	u32 sole;			/* slots that hold, by the durable map, what may be nowhere else */
+	u32 passed;			/* write-backs of what a failed cache keeps an older dirty name for */
 	u64 origin_writes;		/* ended, of any kind (R3) */
 	u64 directs;			/* of them acknowledged direct writes, discards, zeroings (R4) */
 	u64 doubts;			/* of them in flight while an origin FLUSH failed */
@@ -349,6 +350,7 @@ struct hs_journal {
 	struct hs_counters n;
 	u64 last_second;		/* ns, of the once-a-second work */
 	u64 age_began;			/* ns, the current generation of dirty slots */
+	u64 sole;			/* of all shards, at the last tick on a failed cache */
 };
 
 /* Origin-flush phase and verdict in one word, so that one peek sees both: bit 0 the current phase,
@@ -401,6 +403,7 @@ struct hs_core {
 	u32 wb_want;
 	u32 wb_failing;
 	u32 want_abandon;		/* a write waits for a name that a failed cache cannot drop */
+	u64 sole_moved;			/* ns: since then what a failed cache alone holds has become no less */
 	u32 wb_blocked;			/* write-back passed a block over until a commit has ended */
 	u64 wb_retry_at, wb_backoff;	/* ns: none before; the next delay */
 	u64 durable_seq;		/* last transaction flushed: names in RAM come from it or before */
@@ -657,6 +660,10 @@ static inline u32 hs_pending_next(const struct hs_core *core, const struct hs_se
 	}
 	return core->ways;
 }
+/* On a failed cache a WRITTEN slot is about to be clean: older names of its block hold nothing of worth any more. */
+void hs_slot_passes(struct hs_core *core, struct hs_shard *sh, struct hs_set *st, u32 set, u16 way);
+/* On a failed cache: a discard had retired the slot, but its dirty name will not be dropped any more. */
+void hs_slot_revive(struct hs_core *core, struct hs_shard *sh, u32 set, u16 way);
 /* On hold no longer, and clean; a WRITTEN one is so now. */
 void hs_slot_cleaned(struct hs_core *core, struct hs_shard *sh, struct hs_set *st, u32 set, u16 way);
 /* A transaction takes the slot up ... */
@@ -923,6 +930,7 @@ void hs_run(struct hs_req *req, u8 state, s32 domain, struct hs_out *out);
 u64 hs_sum_unnamed(const struct hs_core *core);
 u64 hs_sum_dirty(const struct hs_core *core);
 u64 hs_sum_sole(const struct hs_core *core);
+u64 hs_sum_passed(const struct hs_core *core);
 u64 hs_sum_origin_writes(const struct hs_core *core);
 u64 hs_sum_directs(const struct hs_core *core);
 u64 hs_sum_doubts(const struct hs_core *core);

@@ -57,6 +57,7 @@ u64 hs_sum_##name(const struct hs_core *core) \
 }
 HS_SUM(unnamed, unnamed)
 HS_SUM(sole, sole)
+HS_SUM(passed, passed)
 HS_SUM(origin_writes, origin_writes)
 HS_SUM(directs, directs)
 HS_SUM(doubts, doubts)
@@ -207,6 +208,16 @@ static void hs_tick_age(struct hs_core *core, u64 now)
 	hs_poke(core->age_gen, (core->age_gen + 1) & 3);
 }
 
+/* Who waits until a failed cache can be given up does so while that comes nearer. */
+static void hs_tick_failed(struct hs_core *core, u64 now)
+{
+	u64 sole = hs_sum_sole(core);
+
+	if (!core->sole_moved || sole != core->journal.sole)
+		hs_poke(core->sole_moved, now);
+	core->journal.sole = sole;
+}
+
 void hs_tick(struct hs_core *core, u64 now, struct hs_out *out)
 {
 	struct hs_journal *j = &core->journal;
@@ -220,6 +231,8 @@ void hs_tick(struct hs_core *core, u64 now, struct hs_out *out)
 	if (second)
 		j->last_second = now;
 	hs_tick_age(core, now);
+	if (hs_peek(core->failed))
+		hs_tick_failed(core, now);
 	if (second && hs_any_ready(core))
 		hs_commit_want(core, out);
 	if (j->heal) {

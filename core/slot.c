@@ -199,6 +199,33 @@ void hs_slot_retire(struct hs_core *core, struct hs_shard *sh, u32 set, u16 way)
 		hs_slot_pend_durable(core, sh, set, block);
 }
 
+void hs_slot_revive(struct hs_core *core, struct hs_shard *sh, u32 set, u16 way)
+{
+	struct hs_set *st = hs_set_at(core, set);
+
+	hs_slot_change(core, sh, st, set, way,
+		       hs_with_cur((u16)(hs_state(core, st)[way] & ~HS_S_STALE), HS_DIRTY));
+}
+
+void hs_slot_passes(struct hs_core *core, struct hs_shard *sh, struct hs_set *st, u32 set, u16 way)
+{
+	u64 block = hs_tag(core, st, way);
+	u16 w = hs_set_find_any(core, st, block, HS_NIL);
+	bool passed = false;
+
+	for (; w != HS_NIL; w = hs_set_find_any(core, st, block, w)) {
+		u16 s = hs_state(core, st)[w];
+
+		if (w == way || (hs_dur(s) == HS_D_NONE && !(s & HS_S_IN_TX)))
+			continue;
+		passed = true;
+		if (s & HS_S_STALE)
+			hs_slot_change(core, sh, st, set, w, s & ~HS_S_STALE);
+	}
+	if (passed)
+		hs_poke(sh->passed, sh->passed + 1);
+}
+
 void hs_slot_reclaim(struct hs_core *core, struct hs_shard *sh, u32 set, u16 way)
 {
 	struct hs_set *st = hs_set_at(core, set);

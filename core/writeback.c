@@ -32,17 +32,31 @@ static enum hs_step_result hs_wb_go(struct hs_wb *w, u8 state, s32 domain)
 
 /* ---- picking ------------------------------------------------------------------------------------------ */
 
+/* Does a slot in this state, older than the block's data, have to lose its name before those are written back? */
+static bool hs_wb_barred(u16 s, bool failed)
+{
+	if (hs_dur(s) == HS_D_NONE && !(s & HS_S_IN_TX))
+		return false;
+	if (!failed)
+		return true;
+	/* Dirty to its end: no transaction has ever named it clean. */
+	if (s & HS_S_STALE)
+		return false;
+	return hs_dur(s) < HS_D_DIRTY || (s & HS_S_IN_TX);
+}
+
 /*
  * The block's dirty way, if it can be written back now. Two write-backs of a block never overlap. And while the
  * durable map names an older slot of the block, or a transaction may be changing that, a commit has to come
  * first: under a clean name the origin must not change (R2); and a dirty one would bring the older data back
- * after this write-back had made a FLUSH believe that nothing is owed.
+ * after this write-back had made a FLUSH believe that nothing is owed. On a failed cache no commit comes: there what
+ * passes a dirty name is counted, and FLUSH fails for it until the cache is abandoned (hs_slot_passes).
  */
 static u16 hs_wb_ready(struct hs_core *core, const struct hs_set *st, u64 block,
 		       struct hs_out *out)
 {
 	u16 way = hs_set_find_any(core, st, block, HS_NIL), found = HS_NIL;
-	bool commit_first = false;
+	bool commit_first = false, failed = hs_peek(core->failed);
 
 	for (; way != HS_NIL; way = hs_set_find_any(core, st, block, way)) {
 		u16 s = hs_state(core, st)[way];
@@ -52,7 +66,7 @@ static u16 hs_wb_ready(struct hs_core *core, const struct hs_set *st, u64 block,
 		if (hs_cur(s) == HS_DIRTY && !(s & HS_S_LOST))
 			found = way;
 		else
-			commit_first |= hs_dur(s) != HS_D_NONE || (s & HS_S_IN_TX);
+			commit_first |= hs_wb_barred(s, failed);
 	}
 	if (found == HS_NIL || !commit_first || hs_peek(core->abandoned))
 		return found;

@@ -286,6 +286,170 @@ static void writes_to_named_blocks_wait_for_abandon_when_the_cache_has_failed(vo
 	box_drop(&other);
 }
 
+static void abandon(void)
+{
+	struct hs_out out;
+
+	hs_out_init(&out);
+	hs_core_abandon(b.core, &out);
+	box_control(&b, &out);
+	box_ticks(&b, 2, 100);
+}
+
+/* Block 0 is dirty and flushed with value 1, block 1 is named clean. */
+static void flushed_and_named(void)
+{
+	go_mode(HS_MODE_WRITEBACK);
+	hs_core_tunables(b.core)->writeback = false;
+	assert_int_equal(box_write(&b, 0, 8, 1, 0), 0);
+	assert_int_equal(box_flush(&b), 0);
+	named_clean(1);
+	assert_int_equal(hs_dur(box_state(&b, 0)), HS_D_DIRTY);
+}
+
+static void fail_cache(void)
+{
+	box_fault(&b, HS_CACHE, HS_IO_FLUSH, 0, 0, 1);
+	assert_int_equal(box_flush(&b), -EIO);
+	assert_true(hs_core_failed(b.core));
+}
+
+/* What was flushed and since overwritten: the newer data are written back past the name that stays. */
+static void a_failed_cache_writes_back_what_is_newer_than_a_dirty_name(void **state)
+{
+	struct box_req w;
+
+	flushed_and_named();
+	assert_int_equal(box_write(&b, 0, 8, 2, 0), 0);
+	fail_cache();
+	box_begin_write(&b, &w, 8, 8, 3, 0);
+	box_run(&b);
+	assert_false(hs_core_abandon_due(b.core));
+	box_ticks(&b, 5, 1000);
+	assert_int_equal(box_value(b.dev[HS_ORIGIN].now, 0), 2);
+	box_expect(&b, 0, 8, 2);
+	assert_true(hs_core_abandon_due(b.core));
+	/* Recovery would bring the older data back: until the cache is given up a FLUSH must not succeed. */
+	assert_int_equal(box_flush(&b), -EIO);
+	assert_false(w.done);
+	abandon();
+	assert_true(w.done);
+	assert_int_equal(w.r.error, 0);
+	assert_int_equal(box_flush(&b), 0);
+	box_expect(&b, 0, 8, 2);
+	box_drop(&w);
+}
+
+/* ... and without that the map is what it was. */
+static void a_failed_cache_that_is_not_abandoned_recovers(void **state)
+{
+	flushed_and_named();
+	assert_int_equal(box_write(&b, 0, 8, 2, 0), 0);
+	fail_cache();
+	box_ticks(&b, 5, 1000);
+	assert_int_equal(box_value(b.dev[HS_ORIGIN].now, 0), 2);
+	box_reopen(&b, 0);
+	box_expect(&b, 0, 8, 1);
+}
+
+/* R2: under a clean name the origin stays as it is, on a failed cache too. */
+static void a_failed_cache_writes_nothing_back_past_a_clean_name(void **state)
+{
+	struct box_req w;
+
+	flushed_and_named();
+	named_clean(2);
+	assert_int_equal(box_write(&b, 16, 8, 2, 0), 0);
+	fail_cache();
+	box_begin_write(&b, &w, 8, 8, 3, 0);
+	box_ticks(&b, 5, 1000);
+	assert_int_equal(box_value(b.dev[HS_ORIGIN].now + 16 * 512, 16), 0);
+	assert_true(hs_core_abandon_due(b.core));
+	abandon();
+	box_ticks(&b, 5, 1000);
+	assert_int_equal(box_value(b.dev[HS_ORIGIN].now + 16 * 512, 16), 2);
+	assert_int_equal(box_flush(&b), 0);
+	box_drop(&w);
+}
+
+/* Its name stays; so does what it names, which may be nowhere else. */
+static void a_discard_that_a_failure_overtakes_is_undone(void **state)
+{
+	struct box_req d, w;
+
+	flushed_and_named();
+	box_fault(&b, HS_CACHE, HS_IO_FLUSH, 0, 0, 1);
+	box_hold(&b, HS_CACHE, HS_IO_FLUSH);
+	box_begin(&b, &d, HS_OP_DISCARD, 0, 8, 0);
+	box_run(&b);
+	assert_false(d.done);
+	assert_int_equal(box_slot(&b, 0), -1);
+	box_let(&b);
+	box_run(&b);
+	assert_true(hs_core_failed(b.core));
+	assert_true(d.done);
+	assert_int_equal(d.r.error, -EIO);
+	box_expect(&b, 0, 8, 1);
+	box_begin_write(&b, &w, 8, 8, 3, 0);
+	box_ticks(&b, 5, 1000);
+	assert_int_equal(box_value(b.dev[HS_ORIGIN].now, 0), 1);
+	assert_true(hs_core_abandon_due(b.core));
+	abandon();
+	assert_true(w.done);
+	assert_int_equal(w.r.error, 0);
+	box_check(&b);
+	box_drop(&d);
+	box_drop(&w);
+}
+
+/* A discard of flushed dirty blocks on a failed cache fails, and holds nothing up. */
+static void a_discard_of_dirty_blocks_does_not_hold_up_a_failed_cache(void **state)
+{
+	struct box_req w;
+
+	flushed_and_named();
+	assert_int_equal(box_write(&b, 16, 8, 2, 0), 0);
+	fail_cache();
+	assert_int_equal(box_op(&b, HS_OP_DISCARD, 0, 8, 0), -EIO);
+	assert_int_equal(box_op(&b, HS_OP_DISCARD, 16, 8, 0), -EIO);
+	box_begin_write(&b, &w, 8, 8, 3, 0);
+	box_ticks(&b, 5, 1000);
+	assert_true(hs_core_abandon_due(b.core));
+	abandon();
+	assert_true(w.done);
+	assert_int_equal(w.r.error, 0);
+	box_drop(&w);
+}
+
+/* Writing everything back may take longer than a write waits otherwise. */
+static void a_write_waits_for_abandon_as_long_as_that_comes_nearer(void **state)
+{
+	struct box_req w;
+	u32 i;
+
+	flushed_and_named();
+	/* Far apart: a write-back each. */
+	for (i = 1; i < 4; i++)
+		assert_int_equal(box_write(&b, i * 64, 8, 1, 0), 0);
+	assert_int_equal(box_flush(&b), 0);
+	assert_int_equal(box_write(&b, 16, 8, 2, 0), 0);
+	fail_cache();
+	box_begin_write(&b, &w, 8, 8, 3, 0);
+	box_hold(&b, HS_ORIGIN, HS_IO_WRITE);
+	for (i = 0; i < 4; i++) {
+		box_ticks(&b, 20, 1000);
+		assert_false(w.done);
+		box_end_one(&b, HS_ORIGIN, HS_IO_WRITE);
+		box_ticks(&b, 3, 1000);
+	}
+	assert_false(w.done);
+	/* No record is made: that is no progress. */
+	box_ticks(&b, 35, 1000);
+	assert_true(w.done);
+	assert_int_equal(w.r.error, -EIO);
+	box_drop(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -304,6 +468,12 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_write_over_a_block_that_gets_lost_ends, setup, teardown),
 		cmocka_unit_test_setup_teardown(writes_are_counted_as_not_cached, setup, teardown),
 		cmocka_unit_test_setup_teardown(writes_to_named_blocks_wait_for_abandon_when_the_cache_has_failed, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_failed_cache_writes_back_what_is_newer_than_a_dirty_name, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_failed_cache_that_is_not_abandoned_recovers, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_failed_cache_writes_nothing_back_past_a_clean_name, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_discard_that_a_failure_overtakes_is_undone, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_discard_of_dirty_blocks_does_not_hold_up_a_failed_cache, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_write_waits_for_abandon_as_long_as_that_comes_nearer, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
