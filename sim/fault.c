@@ -364,6 +364,39 @@ static bool may_tire(struct sim_world *w, const struct sim_req *q)
 	return sum.lost || w->last_error + w->plan.tun.slot_wait_ns + 70 * SIM_S > w->now;
 }
 
+static bool block_dirty(const struct sim_world *w, u64 block)
+{
+	struct hs_slot_view view;
+	u32 slot;
+
+	for (slot = 0; slot < w->plan.geo.nr_slots; slot++) {
+		hs_slot_look(w->core, slot, &view);
+		if (view.named && view.dirty && view.block == block)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * A failed cache keeps no write waiting in vain: with an origin that takes everything, and nothing lost, all gets
+ * written back, and then the cache can be abandoned.
+ */
+static bool failed_allows(struct sim_world *w, const struct sim_req *q)
+{
+	u64 wait = w->plan.tun.slot_wait_ns, error = w->disk[HS_ORIGIN].last_error;
+	struct hs_counters sum = { 0 };
+	u32 i;
+
+	if (q->r.op == HS_OP_READ || !hs_core_failed(w->core))
+		return false;
+	if (q->r.op != HS_OP_WRITE || w->abandoned || hs_core_abandon_due(w->core) || wait < 30 * SIM_S ||
+	    w->now - q->since < wait || (error && error + wait + 70 * SIM_S > w->now) || block_dirty(w, q->r.first))
+		return true;
+	for (i = 0; i < hs_core_shards(w->core); i++)
+		hs_core_count(w->core, (s32)i, &sum);
+	return sum.lost;
+}
+
 void sim_fault_judge(struct sim_world *w, const struct sim_req *q)
 {
 	bool allowed;
@@ -373,8 +406,8 @@ void sim_fault_judge(struct sim_world *w, const struct sim_req *q)
 	if (q->r.op == HS_OP_FLUSH)
 		allowed = hs_core_failed(w->core) || w->flush_failed > q->flushed;
 	else
-		allowed = failed_since(w, q) || slot_damaged(w, q) || may_tire(w, q) ||
-			  (q->r.op != HS_OP_READ && hs_core_failed(w->core));
+		allowed = hs_core_failed(w->core) && q->r.op != HS_OP_READ ? failed_allows(w, q) :
+			  failed_since(w, q) || slot_damaged(w, q) || may_tire(w, q);
 	if (!allowed)
 		sim_fail(w, "%s #%u at %llu + %u failed, but no fault touches it", sim_op_name(q->r.op), q->nr,
 			 (unsigned long long)q->r.sector.nr, q->r.sectors);
