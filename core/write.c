@@ -318,8 +318,12 @@ static enum hs_step_result hs_write_fua(struct hs_core *core, struct hs_shard *s
 	u16 s = hs_state(core, st)[req->dst];
 
 	if (hs_tag(core, st, req->dst) != req->first || !hs_cur_dirty(hs_cur(s)) ||
-	    hs_dur(s) != HS_D_NONE)
-		return hs_req_end(core, sh, req, 0, out);
+	    hs_dur(s) != HS_D_NONE) {
+		/* On a failed cache that may have been past an older name, which recovery would bring back. */
+		bool passed = hs_peek(core->failed) && sh->passed && !hs_peek(core->abandoned);
+
+		return hs_req_end(core, sh, req, passed ? -EIO : 0, out);
+	}
 	if (hs_peek(core->failed))
 		return hs_req_end(core, sh, req, -EIO, out);
 	out->kick |= HS_KICK_COMMIT;
