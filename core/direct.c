@@ -121,6 +121,9 @@ static enum hs_step_result hs_direct_park(struct hs_core *core, struct hs_shard 
 
 	if (failed)
 		hs_poke(core->want_abandon, 1);
+	/* Who waits for a commit alone was told by the write-back of another block of the set: it does not matter here. */
+	if (!(req->flags & HS_P_WANT_CLEAN))
+		req->flags &= ~HS_P_WB_FAILED;
 	/* With many bad blocks and a long back-off the turn of ours may be far off. */
 	if ((req->flags & HS_P_WANT_CLEAN) && hs_peek(core->wb_failing))
 		req->flags |= HS_P_WB_FAILED;

@@ -421,6 +421,31 @@ static void a_discard_of_dirty_blocks_does_not_hold_up_a_failed_cache(void **sta
 	box_drop(&w);
 }
 
+/* Write-back of a neighbour fails: that is nothing to who waits for a commit alone, be that ever so slow. */
+static void who_waits_for_a_commit_has_no_limit(void **state)
+{
+	struct box_req z;
+	struct hs_out out;
+
+	flushed_and_named();
+	box_hold(&b, HS_CACHE, HS_IO_FLUSH);
+	box_begin(&b, &z, HS_OP_ZERO, 8, 8, 0);
+	box_run(&b);
+	assert_false(z.done);
+	box_fault(&b, HS_ORIGIN, HS_IO_WRITE, 0, 0, -1);
+	hs_out_init(&out);
+	hs_core_drain(b.core, true, &out);
+	box_control(&b, &out);
+	box_ticks(&b, 50, 1000);
+	assert_true(counters()->write_back_errors > 0);
+	assert_false(z.done);
+	box_let(&b);
+	box_ticks(&b, 2, 100);
+	assert_true(z.done);
+	assert_int_equal(z.r.error, 0);
+	box_drop(&z);
+}
+
 /* Writing everything back may take longer than a write waits otherwise. */
 static void a_write_waits_for_abandon_as_long_as_that_comes_nearer(void **state)
 {
@@ -474,6 +499,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_discard_that_a_failure_overtakes_is_undone, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_discard_of_dirty_blocks_does_not_hold_up_a_failed_cache, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_write_waits_for_abandon_as_long_as_that_comes_nearer, setup, teardown),
+		cmocka_unit_test_setup_teardown(who_waits_for_a_commit_has_no_limit, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
