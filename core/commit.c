@@ -4,8 +4,8 @@
  *
  *	START -> GATHER (shard by shard, set by set) -> SEAL -> SUM -> [data FLUSH] -> write -> FLUSH
  *	    ^                                                                                     |
- *	    |        END <- CONFIRM (unflushed) <- MARK (table units) <- APPLY (shard by shard) <-'
- *	    `---------'
+ *	    |                  END <- CONFIRM (unflushed) <- APPLIED <- APPLY (shard by shard) <--'
+ *	    `-------------------'
  *
  * A *round* passes once over all sets that had something to commit when it came by, in as many transactions
  * as it takes. A block has one record in it: a new name and the drop of the name that it replaces become durable
@@ -17,7 +17,7 @@
 #include "core/internal.h"
 
 enum {
-	C_START, C_GATHER, C_SEAL, C_SUM, C_DATA_FLUSHED, C_WRITTEN, C_FLUSHED, C_APPLY, C_MARK,
+	C_START, C_GATHER, C_SEAL, C_SUM, C_DATA_FLUSHED, C_WRITTEN, C_FLUSHED, C_APPLY, C_APPLIED,
 	C_CONFIRMED, C_FAIL_WAKE,
 };
 
@@ -37,14 +37,15 @@ static enum hs_step_result hs_commit_io(struct hs_core *core, u8 state)
 
 /* ---- gather ------------------------------------------------------------------------------------------- */
 
-enum hs_gather { HS_G_OK, HS_G_FULL, HS_G_PARK };
+/* LATER: not with this transaction, since it has an older version of the block. */
+enum hs_gather { HS_G_OK, HS_G_LATER, HS_G_FULL, HS_G_PARK };
 
 static void hs_commit_reset(struct hs_core *core)
 {
 	struct hs_commit *c = &core->commit;
 
 	c->bytes = HS_TX_HEADER;
-	c->last_record = c->max_bytes - hs_record_name_bytes(&core->geo);
+	c->last_record = c->max_bytes - core->name_bytes;
 	c->records = 0;
 	c->names_left = (u32)(HS_TX_DATA_MAX >> core->geo.block_shift);
 	c->flush_first = !core->geo.checksums;
@@ -53,7 +54,7 @@ static void hs_commit_reset(struct hs_core *core)
 /* A slot on hold: has the origin FLUSH that it waits for come, and how did it end? */
 static void hs_gather_hold(struct hs_core *core, struct hs_shard *sh, struct hs_set *st, u32 set, u16 way, u32 ov)
 {
-	u16 s = hs_state(core, st)[way];
+	u16 s = st->way[way].state;
 
 	if (!!(s & HS_S_PHASE) == (ov & HS_OV_PHASE))
 		return;
@@ -77,20 +78,25 @@ struct hs_names {
 	u16 durable;		/* what the durable map names, or HS_NIL: the block has one name at most */
 };
 
+/* A transaction takes the slot up. */
+static inline void hs_gather_take(struct hs_set *st, u16 way)
+{
+	st->way[way].state |= HS_S_IN_TX;
+}
+
 /* Looks at all ways of the block. False: a transaction has one of them already, or a write in place is under way. */
-static hs_always_inline bool hs_gather_names(const struct hs_core *core, const struct hs_set *st, u64 block,
+static bool hs_gather_names(const struct hs_core *core, const struct hs_set *st, u64 block,
 					     struct hs_names *names, enum hs_gather *ret)
 {
-	const u16 *state = hs_state(core, st);
 	u16 w = hs_set_find_any(core, st, block, HS_NIL);
 
 	names->now = HS_NIL;
 	names->durable = HS_NIL;
 	for (; w != HS_NIL; w = hs_set_find_any(core, st, block, w)) {
-		u16 s = state[w];
+		u16 s = st->way[w].state;
 
 		if (unlikely((s & HS_S_IN_TX) || hs_cur(s) == HS_INPLACE)) {
-			*ret = s & HS_S_IN_TX ? HS_G_OK : HS_G_PARK;
+			*ret = s & HS_S_IN_TX ? HS_G_LATER : HS_G_PARK;
 			return false;
 		}
 		if (hs_cur_named(hs_cur(s)))
@@ -101,72 +107,133 @@ static hs_always_inline bool hs_gather_names(const struct hs_core *core, const s
 	return true;
 }
 
-/* The block's new name takes the place of the old one. */
-static hs_always_inline void hs_gather_name(struct hs_core *core, struct hs_set *st, u32 set, u64 block,
-					    const struct hs_names *names, enum hs_dstate want)
+/*
+ * Both put a record at `at` and return its end. The way, whose slot is given, gets its block's name, and takes it from
+ * `durable`, if there is one ...
+ */
+static hs_always_inline u8 *hs_gather_name(struct hs_core *core, u8 *at, struct hs_set *st, u32 slot, u16 way,
+					   u16 durable, u32 want)
 {
-	struct hs_commit *c = &core->commit;
-	struct hs_record rec = {
-		.kind = HS_REC_NAME,
-		.state = (u8)want,
-		.prev = names->durable,
-		.slot = hs_slot_of(core, set, names->now).nr,
-		.block = block,
-	};
-
-	c->names_left--;
-	c->flush_first |= want == HS_D_LOST;
-	c->bytes += hs_record_put(c->buf + c->bytes, &core->geo, &rec, hs_slot_crcs(core, st, names->now));
-	hs_slot_take(core, st, names->now);
+	at = hs_record_put_name(at, want, slot, durable, st->way[way].tag_lo, hs_tag_hi(core, st)[way]);
+	if (core->geo.checksums)
+		at = hs_record_put_crcs(at, hs_slot_crcs(core, st, way), core->geo.units_per_block);
+	hs_gather_take(st, way);
+	if (durable != HS_NIL)
+		hs_gather_take(st, durable);
+	return at;
 }
 
-/* The slot that has the block's name keeps it in another state, or loses it. */
-static void hs_gather_state(struct hs_core *core, u32 set, const struct hs_names *names, enum hs_dstate want)
+/* ... or it keeps its name in another state, or loses it. */
+static hs_always_inline u8 *hs_gather_state(u8 *at, struct hs_set *st, u32 slot, u16 way, u32 want)
 {
-	struct hs_commit *c = &core->commit;
-	struct hs_record rec = {
-		.kind = HS_REC_STATE,
-		.state = (u8)want,
-		.slot = hs_slot_of(core, set, names->durable).nr,
-	};
-
-	c->bytes += hs_record_put(c->buf + c->bytes, &core->geo, &rec, NULL);
+	hs_gather_take(st, way);
+	return at + hs_record_put_state(at, want, slot);
 }
 
-/* One record, for the block of a pending way. */
-static hs_always_inline enum hs_gather hs_gather_block(struct hs_core *core, struct hs_shard *sh, struct hs_set *st,
-						       u32 set, u16 way)
+/* One record, for the block of a way that wants one. */
+static enum hs_gather hs_gather_block(struct hs_core *core, struct hs_set *st, u32 set, u16 way)
 {
 	struct hs_commit *c = &core->commit;
-	u64 block = hs_tag(core, st, way);
 	enum hs_dstate want = HS_D_NONE;
-	enum hs_gather ret;
+	u8 *at = c->buf + c->bytes;
 	struct hs_names names;
+	enum hs_gather ret;
 
-	if (!hs_gather_names(core, st, block, &names, &ret)) {
-		/* Changed since this transaction took it: the rest goes into the next, with its drop. */
-		if (ret == HS_G_OK && !hs_peek(core->failed))
-			hs_ready_push(core, sh, st, set);
+	if (!hs_gather_names(core, st, hs_tag(core, st, way), &names, &ret))
 		return ret;
-	}
-	if (hs_peek(core->failed))
-		return HS_G_OK;
 	if (c->bytes > c->last_record || !c->names_left)
 		return HS_G_FULL;
 	if (names.now != HS_NIL)
-		want = hs_slot_desired(hs_state(core, st)[names.now]);
-	if (want != HS_D_NONE && names.now != names.durable)
-		hs_gather_name(core, st, set, block, &names, want);
-	else
-		hs_gather_state(core, set, &names, want);
-	if (names.durable != HS_NIL)
-		hs_slot_take(core, st, names.durable);
+		want = hs_slot_desired(st->way[names.now].state);
+	c->flush_first |= want == HS_D_LOST && names.now != names.durable;
+	if (want == HS_D_NONE || names.now == names.durable) {
+		at = hs_gather_state(at, st, hs_slot_of(core, set, names.durable).nr, names.durable, want);
+	} else {
+		at = hs_gather_name(core, at, st, hs_slot_of(core, set, names.now).nr, names.now, names.durable, want);
+		c->names_left--;
+	}
 	c->records++;
+	c->bytes = (u32)(at - c->buf);
 	return HS_G_OK;
 }
 
-/* After a verdict: the set's slots on hold from c->way on; then the pending ones, from the first. */
-static void hs_gather_held(struct hs_core *core, struct hs_shard *sh, u32 *budget)
+static hs_always_inline bool hs_gather_same(const struct hs_core *core, const struct hs_set *st, u16 a, u16 b)
+{
+	return st->way[a].tag_lo == st->way[b].tag_lo && hs_tag_hi(core, st)[a] == hs_tag_hi(core, st)[b];
+}
+
+/* The only way of its block? */
+static bool hs_gather_alone(const struct hs_core *core, const struct hs_set *st, u16 way)
+{
+	u16 w = hs_bucket(core, st)[hs_index_hash(core, hs_tag(core, st, way))];
+
+	for (; w != HS_NIL; w = st->way[w].chain)
+		if (w != way && hs_gather_same(core, st, w, way))
+			return false;
+	return true;
+}
+
+/*
+ * The short ways, for what is commonest; NULL: not so simple. Older versions of a block stand behind it in the index, newer
+ * ones (without name: they are being filled) before it. *names counts NAME records.
+ */
+static hs_always_inline u8 *hs_gather_quick(struct hs_core *core, u8 *at, struct hs_set *st, u32 slot, u16 way,
+					    u32 *names)
+{
+	struct hs_way *w = &st->way[way];
+	u32 s = w->state & ~(HS_S_AGE | HS_S_WB | HS_S_TODO);
+	u16 durable = HS_NIL, older;
+
+	if (s == HS_DIRTY || s == HS_CLEAN) {
+		/* The newest data of its block, without a name. */
+		for (older = w->chain; older != HS_NIL; older = st->way[older].chain) {
+			if (!hs_gather_same(core, st, older, way))
+				continue;
+			if (st->way[older].state & HS_S_IN_TX)
+				return NULL;
+			if (st->way[older].state & HS_S_DUR)
+				durable = older;
+		}
+		(*names)++;
+		return hs_gather_name(core, at, st, slot, way, durable, s == HS_DIRTY ? HS_D_DIRTY : HS_D_CLEAN);
+	}
+	if (s == (HS_CLEAN | HS_D_DIRTY << HS_S_DUR_SHIFT))
+		return hs_gather_state(at, st, slot, way, HS_D_CLEAN);
+	if ((s & ~(HS_S_STALE | HS_S_DUR)) == HS_RETIRED && (s & HS_S_DUR) && hs_gather_alone(core, st, way))
+		return hs_gather_state(at, st, slot, way, HS_D_NONE);
+	return NULL;
+}
+
+/* The first slots of the list, at most `most`, as long as the short ways serve. Returns how many. */
+static hs_noinline u32 hs_gather_run(struct hs_core *core, struct hs_todo *t, u32 most)
+{
+	struct hs_commit *c = &core->commit;
+	u8 *at = c->buf + c->bytes, *last = c->buf + c->last_record;
+	u32 head = t->head, names = 0, n;
+
+	most = (u32)hs_min(most, c->names_left);
+	for (n = 0; n < most && at <= last; n++) {
+		u32 slot = t->ring[head];
+		struct hs_set *st = hs_set_at(core, slot >> core->geo.assoc_shift);
+		u16 way = (u16)(slot & (core->ways - 1));
+		u8 *end = hs_gather_quick(core, at, st, slot, way, &names);
+
+		if (!end)
+			break;
+		st->way[way].state &= (u16)~HS_S_TODO;
+		at = end;
+		head = (head + 1) & t->mask;
+	}
+	c->bytes = (u32)(at - c->buf);
+	c->records += n;
+	c->names_left -= names;
+	t->head = head;
+	hs_poke(t->count, t->count - n);
+	return n;
+}
+
+/* After a verdict: the slots on hold of the set at work. True when it is done. */
+static bool hs_gather_held_set(struct hs_core *core, struct hs_shard *sh, u32 *budget)
 {
 	struct hs_commit *c = &core->commit;
 	struct hs_set *st = hs_set_at(core, c->set);
@@ -180,120 +247,168 @@ static void hs_gather_held(struct hs_core *core, struct hs_shard *sh, u32 *budge
 			u16 way = (u16)(c->way + (u32)__builtin_ctzll(bits));
 
 			/* What a transaction that failed took stays taken: the origin may have it all the same. */
-			if (hs_peek(core->failed) || !(hs_state(core, st)[way] & HS_S_IN_TX))
+			if (hs_peek(core->failed) || !(st->way[way].state & HS_S_IN_TX))
 				hs_gather_hold(core, sh, st, c->set, way, ov);
 		}
 		if (bits) {
 			c->way += (u32)__builtin_ctzll(bits);
-			return;
+			return false;
 		}
 	}
-	if (c->way < ways)
-		return;
-	c->look_held = false;
-	c->way = 0;
+	return c->way >= ways;
 }
 
-/* Goes on with the set at c->way; *budget counts slots looked at. */
-static enum hs_gather hs_gather_set(struct hs_core *core, struct hs_shard *sh, u32 *budget)
+static bool hs_gather_holds(const struct hs_commit *c)
+{
+	return c->held_left || c->set != HS_NOSET;
+}
+
+/* Until there is enough to do without. What stays on hold awaits the next origin FLUSH. */
+static void hs_gather_held(struct hs_core *core, struct hs_shard *sh, u32 *budget, struct hs_out *out)
 {
 	struct hs_commit *c = &core->commit;
-	struct hs_set *st = hs_set_at(core, c->set);
 
-	if (c->look_held)
-		hs_gather_held(core, sh, budget);
-	for (; !c->look_held && *budget; c->way++, (*budget)--) {
-		enum hs_gather ret;
+	while (*budget && hs_gather_holds(c) && (sh->todo.count <= sh->todo.mask / 2 || hs_peek(core->failed))) {
+		struct hs_set *st;
 
-		c->way = hs_pending_next(core, st, c->way);
-		if (c->way == core->ways)
-			break;
-		ret = hs_gather_block(core, sh, st, c->set, (u16)c->way);
-		if (ret != HS_G_OK)
-			return ret;
+		if (c->set == HS_NOSET) {
+			(*budget)--;
+			c->held_left--;
+			c->set = hs_held_pop(core, sh);
+			c->way = 0;
+		}
+		if (!hs_gather_held_set(core, sh, budget))
+			return;
+		st = hs_set_at(core, c->set);
+		if (st->nheld)
+			hs_held_push(core, sh, st, c->set);
+		hs_set_reserve(core, sh, st, c->set, out);
+		c->set = HS_NOSET;
 	}
+}
+
+/* The slot at the head of the todo list. */
+static enum hs_gather hs_gather_first(struct hs_core *core, struct hs_shard *sh)
+{
+	u32 slot = hs_todo_first(&sh->todo), set = slot >> core->geo.assoc_shift;
+	struct hs_set *st = hs_set_at(core, set);
+	u16 way = (u16)(slot & (core->ways - 1));
+	enum hs_gather ret = HS_G_OK;
+
+	if (hs_slot_wants(st->way[way].state))
+		ret = hs_gather_block(core, st, set, way);
+	if (ret > HS_G_LATER)
+		return ret;
+	hs_todo_pop(&sh->todo, &st->way[way]);
+	if (ret == HS_G_LATER)
+		hs_todo_push(core, sh, st, set, way);
 	return HS_G_OK;
 }
 
-/* What stays on hold awaits an origin FLUSH. */
-static void hs_gather_set_done(struct hs_core *core, struct hs_shard *sh, struct hs_out *out)
+/* The slots of the todo list that are this round's. */
+static enum hs_gather hs_gather_todo(struct hs_core *core, struct hs_shard *sh, u32 *budget)
 {
 	struct hs_commit *c = &core->commit;
-	struct hs_set *st = hs_set_at(core, c->set);
+	enum hs_gather ret = HS_G_OK;
 
-	/* A FLUSH may wait for what was there when the scan began: look again where it may have gone. */
-	if (st->overtaken) {
-		st->overtaken = false;
-		c->way = 0;
-		return;
+	while (ret == HS_G_OK && c->todo_left && *budget) {
+		u32 n = hs_gather_run(core, &sh->todo, (u32)hs_min(c->todo_left, *budget));
+
+		if (n < c->todo_left && n < *budget) {
+			ret = hs_gather_first(core, sh);
+			n += ret == HS_G_OK;
+		}
+		c->todo_left -= n;
+		*budget -= n;
 	}
-	st->held_gen = sh->held_gen;
-	if (st->nheld)
-		hs_held_push(core, sh, st, c->set);
-	hs_set_reserve(core, sh, st, c->set, out);
+	return ret;
+}
+
+/* All slots of the shard: those that want a commit and found no room on the list are among them. */
+static enum hs_gather hs_gather_spilled(struct hs_core *core, struct hs_shard *sh, u32 *budget)
+{
+	struct hs_commit *c = &core->commit;
+	u32 end = sh->nsets << core->geo.assoc_shift;
+
+	for (; c->scan < end && *budget; c->scan++, (*budget)--) {
+		u32 set = sh->first_set + (c->scan >> core->geo.assoc_shift);
+		u16 way = (u16)(c->scan & (core->ways - 1));
+		struct hs_set *st = hs_set_at(core, set);
+		u16 s = st->way[way].state;
+		enum hs_gather ret;
+
+		if ((s & HS_S_TODO) || hs_cur(s) == HS_FREE || hs_cur(s) == HS_FILL || !hs_slot_wants(s))
+			continue;
+		ret = hs_gather_block(core, st, set, way);
+		if (ret > HS_G_LATER)
+			return ret;
+		if (ret == HS_G_LATER)
+			hs_todo_push(core, sh, st, set, way);
+	}
+	if (c->scan >= end)
+		c->scan = HS_NOSET;
+	return HS_G_OK;
+}
+
+/* What is on the list now, and was spilled up to now, is this round's. */
+static void hs_gather_count(struct hs_core *core, struct hs_shard *sh)
+{
+	struct hs_commit *c = &core->commit;
+
+	c->todo_left = sh->todo.count;
+	c->scan = HS_NOSET;
+	sh->overtaken = false;
+	if (sh->todo.spilled) {
+		c->scan = 0;
+		hs_poke(sh->todo.spilled, 0);
+	}
+}
+
+static void hs_gather_enter(struct hs_core *core, struct hs_shard *sh)
+{
+	struct hs_commit *c = &core->commit;
+
+	sh->gathering = true;
+	c->held_left = 0;
 	c->set = HS_NOSET;
-	c->sets_left--;
+	if (sh->held_gen != hs_peek(core->held_gen)) {
+		sh->held_gen = hs_peek(core->held_gen);
+		c->held_left = sh->queue[HS_Q_HELD].count;
+	}
+	hs_gather_count(core, sh);
 }
 
 /* One bounded piece of a shard. True when the shard is done. */
-static bool hs_gather_piece(struct hs_core *core, struct hs_shard *sh, enum hs_gather *ret,
-			    struct hs_out *out)
+static bool hs_gather_shard(struct hs_core *core, struct hs_shard *sh, enum hs_gather *ret, struct hs_out *out)
 {
 	struct hs_commit *c = &core->commit;
 	u32 budget = HS_STEP_BUDGET;
 
 	*ret = HS_G_OK;
 	sh->no_inplace = false;
-	if (!c->in_shard) {
-		c->in_shard = true;
-		c->entering = true;
-		c->held_left = 0;
-		if (sh->held_gen != hs_peek(core->held_gen)) {
-			sh->held_gen = hs_peek(core->held_gen);
-			c->held_left = sh->queue[HS_Q_HELD].count;
-		}
-		c->set = HS_NOSET;
+	if (!sh->gathering)
+		hs_gather_enter(core, sh);
+	if (unlikely(hs_gather_holds(c)) && !c->todo_left && c->scan == HS_NOSET) {
+		hs_gather_held(core, sh, &budget, out);
+		hs_gather_count(core, sh);
 	}
-	if (c->held_left) {
-		c->held_left -= hs_held_release(core, sh, (u32)hs_min(c->held_left, budget));
+	if (unlikely(hs_peek(core->failed))) {
+		sh->gathering = hs_gather_holds(c);
+		c->todo_left = 0;
+		c->scan = HS_NOSET;
+		return !sh->gathering;
+	}
+	*ret = hs_gather_todo(core, sh, &budget);
+	if (*ret == HS_G_OK && unlikely(c->scan != HS_NOSET) && !c->todo_left)
+		*ret = hs_gather_spilled(core, sh, &budget);
+	if (*ret != HS_G_OK || c->todo_left || c->scan != HS_NOSET || hs_gather_holds(c))
+		return false;
+	if (unlikely(sh->overtaken)) {
+		hs_gather_count(core, sh);
 		return false;
 	}
-	if (c->entering)
-		c->sets_left = sh->queue[HS_Q_READY].count;
-	c->entering = false;
-	while (c->set != HS_NOSET || c->sets_left) {
-		if (!budget)
-			return false;
-		if (c->set == HS_NOSET) {
-			budget--;
-			c->set = hs_ready_pop(core, sh);
-			c->way = 0;
-			if (c->set == HS_NOSET)
-				break;
-			c->look_held = hs_set_at(core, c->set)->held_gen != sh->held_gen;
-		}
-		*ret = hs_gather_set(core, sh, &budget);
-		if (*ret != HS_G_OK)
-			return false;
-		if (!c->look_held && c->way >= core->ways)
-			hs_gather_set_done(core, sh, out);
-	}
-	c->in_shard = false;
+	sh->gathering = false;
 	return true;
-}
-
-static bool hs_gather_shard(struct hs_core *core, struct hs_shard *sh, enum hs_gather *ret,
-			    struct hs_out *out)
-{
-	struct hs_commit *c = &core->commit;
-	bool done;
-
-	if (c->in_shard && c->set != HS_NOSET)
-		hs_set_at(core, c->set)->scan_way = 0;
-	done = hs_gather_piece(core, sh, ret, out);
-	if (!done && c->set != HS_NOSET)
-		hs_set_at(core, c->set)->scan_way = c->look_held ? 0 : (u16)c->way;
-	return done;
 }
 
 /* On to the next shard with work from c->shard on, or to the end of the round. */
@@ -301,7 +416,7 @@ static enum hs_step_result hs_gather_next(struct hs_core *core)
 {
 	struct hs_commit *c = &core->commit;
 
-	while (c->shard < core->nr_shards && !c->all_shards && !hs_peek(core->shards[c->shard].queue[HS_Q_READY].count))
+	while (c->shard < core->nr_shards && !c->all_shards && !hs_todo_any(&core->shards[c->shard]))
 		c->shard++;
 	if (c->shard < core->nr_shards)
 		return hs_commit_go(core, C_GATHER, (s32)c->shard);
@@ -309,7 +424,7 @@ static enum hs_step_result hs_gather_next(struct hs_core *core)
 	return hs_commit_go(core, C_SEAL, hs_journal_domain(core));
 }
 
-static enum hs_step_result hs_commit_gather(struct hs_core *core, struct hs_out *out)
+static hs_noinline enum hs_step_result hs_commit_gather(struct hs_core *core, struct hs_out *out)
 {
 	struct hs_commit *c = &core->commit;
 	struct hs_shard *sh = &core->shards[c->shard];
@@ -369,10 +484,10 @@ static enum hs_step_result hs_commit_fail_wake(struct hs_core *core, struct hs_o
 	if (c->req.domain == hs_journal_domain(core))
 		return hs_commit_end(core, out);
 	core->shards[c->shard].wake = true;
-	if (c->in_shard && c->set != HS_NOSET && hs_set_shard(core, c->set) == c->shard) {
+	core->shards[c->shard].gathering = false;
+	if (c->set != HS_NOSET && hs_set_shard(core, c->set) == c->shard) {
 		/* The round broke off in the middle of this set. */
-		hs_set_at(core, c->set)->scan_way = 0;
-		hs_ready_push(core, &core->shards[c->shard], hs_set_at(core, c->set), c->set);
+		hs_held_push(core, &core->shards[c->shard], hs_set_at(core, c->set), c->set);
 		c->set = HS_NOSET;
 	}
 	if (++c->shard == core->nr_shards)
@@ -484,45 +599,98 @@ static enum hs_step_result hs_commit_flushed(struct hs_core *core, u8 was, struc
 		return hs_commit_write(core);
 	hs_poke(core->durable_seq, c->info.seq);
 	c->off = HS_TX_HEADER;
-	c->left = c->records;
 	return hs_commit_go(core, C_APPLY, HS_DOMAIN_NONE);
 }
 
 /* ---- apply ------------------------------------------------------------------------------------------------ */
 
-static u32 hs_apply_record(struct hs_core *core, struct hs_shard *sh, const u8 *buf)
-{
-	struct hs_record rec;
-	u32 bytes = hs_record_peek(buf, &core->geo, &rec), set = rec.slot >> core->geo.assoc_shift;
-	struct hs_set *st = hs_set_at(core, set);
+#define A_MASK	(HS_S_CUR | HS_S_DUR | HS_S_LOST | HS_S_HOLD | HS_S_IN_TX)
+#define A_GONE	(HS_S_CUR | HS_S_WB | HS_S_IN_TX)
 
-	hs_slot_committed(core, sh, st, set, (u16)(rec.slot & (core->ways - 1)), (enum hs_dstate)rec.state);
-	if (rec.prev != HS_NIL)
-		hs_slot_committed(core, sh, st, set, rec.prev, HS_D_NONE);
-	return bytes;
+/* A slot that a record takes the name from: is it free now? It is if the short way serves; else all is left to others. */
+static hs_always_inline bool hs_apply_drop(struct hs_core *core, struct hs_shard *sh, struct hs_set *st, u16 way,
+					   u16 behind, u64 block)
+{
+	u16 s = st->way[way].state;
+
+	if ((s & A_GONE) != (HS_RETIRED | HS_S_IN_TX) || !hs_list_empty(hs_lock_bucket(sh, core, block)))
+		return false;
+	if (s & HS_S_STALE)
+		hs_poke(sh->sole, sh->sole - 1);
+	st->changed |= 1ull << (way >> core->changed_shift);
+	hs_slot_free(core, sh, st, way, behind);
+	return true;
 }
 
-static enum hs_step_result hs_commit_apply(struct hs_core *core)
+/* The way gets a name, or keeps it in another state, as it is to be by now. False: it is not, or not so simple. */
+static hs_always_inline bool hs_apply_keep(struct hs_core *core, struct hs_shard *sh, struct hs_set *st, u16 way,
+					   enum hs_dstate dur)
+{
+	struct hs_way *w = &st->way[way];
+	u32 s = w->state & A_MASK;
+
+	if (dur == HS_D_DIRTY && s == (HS_DIRTY | HS_S_IN_TX)) {
+		hs_poke(sh->unnamed, sh->unnamed - 1);
+		hs_poke(sh->sole, sh->sole + 1);
+	} else if (dur != HS_D_CLEAN || (s & ~HS_S_DUR) != (HS_CLEAN | HS_S_IN_TX)) {
+		return false;
+	}
+	w->state = (u16)(hs_with_dur(w->state, dur) & ~HS_S_IN_TX);
+	st->changed |= 1ull << (way >> core->changed_shift);
+	return true;
+}
+
+/* A record, at buf. Returns its bytes. */
+static hs_always_inline u32 hs_apply_record(struct hs_core *core, struct hs_shard *sh, const u8 *buf, u32 slot)
+{
+	u32 set = slot >> core->geo.assoc_shift;
+	struct hs_set *st = hs_set_at(core, set);
+	u16 way = (u16)(slot & (core->ways - 1)), prev;
+	enum hs_dstate dur = (enum hs_dstate)buf[1];
+
+	if (dur == HS_D_NONE) {
+		if (!hs_apply_drop(core, sh, st, way, HS_NIL, hs_tag(core, st, way)))
+			hs_slot_committed(core, sh, st, set, way, HS_NIL, dur);
+		return HS_REC_STATE_BYTES;
+	}
+	if (!hs_apply_keep(core, sh, st, way, dur))
+		hs_slot_committed(core, sh, st, set, way, HS_NIL, dur);
+	if (buf[0] != HS_REC_NAME)
+		return HS_REC_STATE_BYTES;
+	prev = (u16)hs_get(buf + 6, 2);
+	if (prev != HS_REC_NO_PREV && !hs_apply_drop(core, sh, st, prev, way, hs_get_block(buf + 8)))
+		hs_slot_committed(core, sh, st, set, prev, way, HS_D_NONE);
+	return core->name_bytes;
+}
+
+static hs_noinline enum hs_step_result hs_commit_apply(struct hs_core *core)
 {
 	struct hs_commit *c = &core->commit;
-	u32 budget = HS_STEP_BUDGET;
+	struct hs_shard *sh = NULL;
+	const u8 *buf = c->buf + c->off, *end = c->buf + c->bytes;
+	u32 budget = HS_STEP_BUDGET, shard;
 
-	for (; c->left && budget; budget--, c->left--) {
-		u32 slot = hs_record_slot(c->buf + c->off), shard = hs_set_shard(core, slot >> core->geo.assoc_shift);
-
-		if ((s32)shard != c->req.domain)
-			return hs_commit_go(core, C_APPLY, (s32)shard);
-		core->shards[shard].wake = true;
-		c->off += hs_apply_record(core, &core->shards[shard], c->buf + c->off);
+	if ((u32)c->req.domain < core->nr_shards) {
+		sh = &core->shards[c->req.domain];
+		sh->wake = true;
 	}
-	if (c->left)
+	for (; buf < end && budget; budget--) {
+		u32 slot = hs_record_slot(buf);
+
+		shard = hs_set_shard(core, slot >> core->geo.assoc_shift);
+		if ((s32)shard != c->req.domain) {
+			c->off = (u32)(buf - c->buf);
+			return hs_commit_go(core, C_APPLY, (s32)shard);
+		}
+		buf += hs_apply_record(core, sh, buf, slot);
+	}
+	c->off = (u32)(buf - c->buf);
+	if (buf < end)
 		return HS_AGAIN;
-	c->off = HS_TX_HEADER;
-	c->left = c->records;
-	return hs_commit_go(core, C_MARK, hs_journal_domain(core));
+	return hs_commit_go(core, C_APPLIED, hs_journal_domain(core));
 }
 
-static void hs_commit_applied(struct hs_core *core)
+static void hs_commit_advance(struct hs_core *core)
 {
 	struct hs_journal *j = &core->journal;
 	struct hs_commit *c = &core->commit;
@@ -536,23 +704,12 @@ static void hs_commit_applied(struct hs_core *core)
 	j->n.journal_bytes += (u64)c->pages * HS_PAGE;
 }
 
-static enum hs_step_result hs_commit_mark(struct hs_core *core, struct hs_out *out)
+static enum hs_step_result hs_commit_applied(struct hs_core *core, struct hs_out *out)
 {
 	struct hs_journal *j = &core->journal;
 	struct hs_commit *c = &core->commit;
-	u32 budget = 8 * HS_STEP_BUDGET;
 
-	for (; c->left && budget; budget--, c->left--) {
-		struct hs_record rec;
-
-		c->off += hs_record_peek(c->buf + c->off, &core->geo, &rec);
-		hs_bit_set(core->udirty, rec.slot / core->geo.entries_per_unit);
-		if (rec.prev != HS_NIL)
-			hs_bit_set(core->udirty, hs_record_prev(&core->geo, &rec) / core->geo.entries_per_unit);
-	}
-	if (c->left)
-		return HS_AGAIN;
-	hs_commit_applied(core);
+	hs_commit_advance(core);
 	if (hs_journal_used(core) >= core->checkpoint_at) {
 		j->want_checkpoint = true;
 		hs_meta_want(core, out);
@@ -586,7 +743,7 @@ static enum hs_step_result hs_commit_start(struct hs_core *core)
 
 	core->journal.round++;
 	c->shard = 0;
-	c->in_shard = false;
+	c->set = HS_NOSET;
 	/* After an origin FLUSH those with slots on hold have work too. */
 	c->all_shards = c->held_gen != held_gen;
 	c->held_gen = held_gen;
@@ -612,8 +769,8 @@ enum hs_step_result hs_commit_step(struct hs_core *core, struct hs_req *req, str
 		return hs_commit_flushed(core, req->state, out);
 	case C_APPLY:
 		return hs_commit_apply(core);
-	case C_MARK:
-		return hs_commit_mark(core, out);
+	case C_APPLIED:
+		return hs_commit_applied(core, out);
 	case C_CONFIRMED:
 		return hs_commit_confirmed(core, out);
 	default:

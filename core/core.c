@@ -76,6 +76,7 @@ static void hs_layout(struct hs_core *core, const struct hs_geometry *geo,
 	hs_set_layout(geo, &core->off);
 	core->nr_shards = hs_pick_shards(geo, opts->shards, &core->shard_shift);
 	core->shard_mask = (1u << core->shard_shift) - 1;
+	core->todo_room = hs_todo_room(geo, core->shard_shift);
 	hs_take_map(core, a);
 	hs_take_buffers(core, a);
 }
@@ -94,7 +95,7 @@ u64 hs_core_map_size(const struct hs_geometry *geo, const struct hs_core_opts *o
 
 	hs_set_layout(geo, &off);
 	return hs_round_up(sizeof(struct hs_core), 64) + 256 + shards * sizeof(struct hs_shard) +
-	       4 * ((u64)shards * HS_QUEUES << shift) +
+	       4 * (u64)shards * ((HS_QUEUES << shift) + hs_todo_room(geo, shift)) +
 	       2 * 8 * (u64)((geo->table_units + 63) / 64) + 8 * (u64)geo->table_units +
 	       (u64)geo->nsets * off.bytes;
 }
@@ -119,6 +120,7 @@ static void hs_machine_init(struct hs_req *req, u8 op)
 {
 	req->op = op;
 	req->io = req->ios;
+	req->step = hs_step_any;
 	hs_list_init(&req->link);
 	hs_list_init(&req->bucket);
 }
@@ -177,15 +179,16 @@ struct hs_core *hs_core_init(void *mem, const struct hs_sb *sb, const struct hs_
 	core->policy = &hs_policy_lru;
 	core->slot_shift = core->geo.block_shift - HS_SECTOR_SHIFT;
 	core->index_shift = 32 - core->geo.assoc_shift;
+	core->name_bytes = hs_record_name_bytes(&core->geo);
 	core->block_mask = hs_block_sectors(&core->geo) - 1;
 	core->data_sector = core->geo.data_offset >> HS_SECTOR_SHIFT;
-	/* What is left holds the commits of the time that it takes: a quarter, but in small rings more. */
+	/* What is left holds the commits of the time that it takes: an eighth, but in small rings more. */
 	core->checkpoint_at = core->geo.journal_pages -
-			      (u32)hs_max(core->geo.journal_pages / 4, hs_min(core->geo.journal_pages / 2, 512));
+			      (u32)hs_max(core->geo.journal_pages / 8, hs_min(core->geo.journal_pages / 2, 512));
 	core->ways = hs_assoc(&core->geo);
 	core->reserve = (u32)hs_max(2, hs_assoc(&core->geo) / 16);
 	core->reserve_low = core->reserve - core->reserve / 4;
-	core->sum_shift = core->geo.assoc_shift > 12 ? core->geo.assoc_shift - 6 : 6;
+	core->changed_shift = core->geo.assoc_shift > 6 ? core->geo.assoc_shift - 6 : 0;
 	core->dirty_high = hs_assoc(&core->geo) - hs_assoc(&core->geo) / 4;
 	core->crc_seed = hs_seed(sb);
 	core->now = opts->now;
@@ -278,7 +281,7 @@ void hs_slot_look(const struct hs_core *core, u32 slot, struct hs_slot_view *vie
 {
 	const struct hs_set *st = hs_set_at(core, slot >> core->geo.assoc_shift);
 	u16 way = (u16)(slot & (hs_assoc(&core->geo) - 1));
-	u16 s = hs_state(core, st)[way];
+	u16 s = st->way[way].state;
 
 	memset(view, 0, sizeof(*view));
 	view->durable = hs_dur(s);
@@ -312,6 +315,8 @@ void hs_core_count(struct hs_core *core, s32 domain, struct hs_counters *sum)
 		return;
 	}
 	hs_counters_add(sum, &sh->n);
+	sum->reads += sh->n.read_hits + sh->n.read_misses;
+	sum->writes += sh->n.write_hits + sh->n.write_misses;
 	sum->used += (u32)sh->gauges[0];
 	sum->retired += sh->gauges[0] >> 32;
 	sum->free += (u32)sh->gauges[1];
@@ -326,7 +331,7 @@ void hs_core_recount(struct hs_core *core, s32 domain, struct hs_counters *sum)
 
 	for (set = sh->first_set; set < sh->first_set + sh->nsets; set++) {
 		for (i = 0; i < hs_assoc(&core->geo); i++) {
-			u16 s = hs_state(core, hs_set_at(core, set))[i];
+			u16 s = hs_set_at(core, set)->way[i].state;
 
 			sum->free += hs_cur(s) == HS_FREE;
 			sum->retired += hs_cur(s) == HS_RETIRED;

@@ -56,7 +56,7 @@ struct hs_core;
 #define HS_DOMAIN_NONE		(-1)
 #define HS_REQ_IOS		2
 #define HS_SHARDS_MAX		64u
-#define HS_SHARDS_DEFAULT	16u	/* a commit visits each that was written to, under its lock */
+#define HS_SHARDS_DEFAULT	8u	/* a commit visits each that was written to, under its lock */
 
 enum hs_step_result {
 	HS_IO,
@@ -105,6 +105,7 @@ struct hs_io {
 	u64 csum_first;		/* number of the first unit on the origin */
 };
 
+struct hs_out;
 struct hs_req {
 	/* set by the shell before hs_req_init */
 	u8 op;
@@ -122,6 +123,8 @@ struct hs_req {
 	u16 src, dst;			/* ways of the set */
 	u32 set;
 	u32 unit;			/* of a unit-by-unit second read */
+	/* What a step does next: a short way, or hs_step_any. */
+	enum hs_step_result (*step)(struct hs_core *core, struct hs_req *req, struct hs_out *out);
 	u64 first, last;		/* blocks */
 	u64 deadline;			/* ns; 0: none */
 	u64 target[3];			/* FLUSH: commit round, origin flush, losses told of when it began */
@@ -213,7 +216,10 @@ u32 hs_req_csum_bytes(const struct hs_core *core);
  * hs_op, inside one block or group.
  */
 void hs_req_init(struct hs_core *core, struct hs_req *req, u32 *csum);
-enum hs_step_result hs_step(struct hs_core *core, struct hs_req *req, struct hs_out *out);
+static inline enum hs_step_result hs_step(struct hs_core *core, struct hs_req *req, struct hs_out *out)
+{
+	return req->step(core, req, out);
+}
 
 /* How many sectors from `sector` on fit in one request of a kind that takes one block, or a range. */
 u32 hs_block_limit(const struct hs_core *core, u64 sector, u64 sectors);

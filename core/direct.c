@@ -55,7 +55,7 @@ static enum hs_clear hs_clear_block(struct hs_core *core, struct hs_shard *sh, s
 	u16 way = hs_set_find_any(core, st, block, HS_NIL), next;
 
 	for (; way != HS_NIL; way = next) {
-		u16 s = hs_state(core, st)[way];
+		u16 s = st->way[way].state;
 
 		next = hs_set_find_any(core, st, block, way);	/* way may be freed below */
 		if (s & HS_S_WB) {
@@ -244,7 +244,7 @@ static enum hs_step_result hs_direct_end(struct hs_core *core, struct hs_shard *
 		if (core->geo.checksums)
 			memcpy(hs_slot_crcs(core, hs_set_at(core, req->set), dst), req->csum,
 			       hs_req_csum_bytes(core));
-		hs_slot_arrive(core, sh, hs_set_at(core, req->set), req->set, dst, HS_NIL, HS_CLEAN, false);
+		hs_slot_filled(core, sh, hs_set_at(core, req->set), req->set, dst);
 	}
 	return hs_req_end(core, sh, req, err, out);
 }
@@ -275,7 +275,7 @@ static bool hs_range_dirty(struct hs_core *core, struct hs_req *req)
 	for (block = req->first; block <= req->last; block++) {
 		u16 way = hs_set_find(core, st, block);
 
-		if (way != HS_NIL && hs_cur_dirty(hs_cur(hs_state(core, st)[way])))
+		if (way != HS_NIL && hs_cur_dirty(hs_cur(st->way[way].state)))
 			return true;
 	}
 	return false;

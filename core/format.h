@@ -168,22 +168,32 @@ static inline u32 hs_record_name_bytes(const struct hs_geometry *geo)
 	return HS_REC_NAME_BYTES + (geo->checksums ? 4 * geo->units_per_block : 0);
 }
 
-/* Appends a record at buf; returns its bytes. crcs: host order, or NULL. */
-static inline u32 hs_record_put(u8 *buf, const struct hs_geometry *geo, const struct hs_record *rec,
-				const u32 *crcs)
+static inline u32 hs_record_put_state(u8 *buf, u32 state, u32 slot)	/* returns its bytes */
 {
-	u32 i, units = geo->checksums ? geo->units_per_block : 0;
+	buf[0] = HS_REC_STATE;
+	buf[1] = (u8)state;
+	hs_put(buf + 2, slot, 4);
+	return HS_REC_STATE_BYTES;
+}
 
-	buf[0] = rec->kind;
-	buf[1] = rec->state;
-	hs_put(buf + 2, rec->slot, 4);
-	if (rec->kind == HS_REC_STATE)
-		return HS_REC_STATE_BYTES;
-	hs_put(buf + 6, rec->prev, 2);
-	hs_put_block(buf + 8, rec->block);
+/* A NAME, and with checksums what follows it. Both return where they end. */
+static inline u8 *hs_record_put_name(u8 *buf, u32 state, u32 slot, u16 prev, u32 block_lo, u8 block_hi)
+{
+	hs_put(buf, HS_REC_NAME | state << 8, 2);
+	hs_put(buf + 2, slot, 4);
+	hs_put(buf + 6, prev, 2);
+	hs_put(buf + 8, block_lo, 4);
+	buf[12] = block_hi;
+	return buf + HS_REC_NAME_BYTES;
+}
+
+static inline u8 *hs_record_put_crcs(u8 *buf, const u32 *crcs, u32 units)
+{
+	u32 i;
+
 	for (i = 0; i < units; i++)
-		hs_put(buf + HS_REC_NAME_BYTES + 4 * i, crcs[i], 4);
-	return HS_REC_NAME_BYTES + 4 * units;
+		hs_put(buf + 4 * i, crcs[i], 4);
+	return buf + 4 * units;
 }
 
 /* Reads the record at buf, with `left` bytes there. Returns its bytes, or 0 if it is malformed. */

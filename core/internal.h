@@ -9,7 +9,8 @@
  *
  *	core --+-- shard[] --+-- buckets: block lock table (lock.c)
  *	       |             +-- waiters: parked requests (wait.c)
- *	       |             +-- queues of sets: ready, held, urgent (queue.c)
+ *	       |             +-- todo: slots for a commit to look at (queue.c)
+ *	       |             +-- queues of sets: held, urgent (queue.c)
  *	       |             `-- sets: index, policy lists, slot states (set.c, slot.c)
  *	       +-- journal: sequence numbers, ring space, FLUSH waiters (journal.c)
  *	       `-- machines: commit, oflush, meta, write-back, open, stop
@@ -62,6 +63,7 @@ enum hs_cur {
 #define HS_S_AGE_SHIFT		10
 #define HS_S_AGE		0x0c00u	/* dirty generation, modulo 4 */
 #define HS_S_STALE		0x1000u	/* retired while dirty: what it holds need not be on the origin */
+#define HS_S_TODO		0x2000u	/* stands on the shard's todo list, whatever has become of it since */
 
 static inline enum hs_cur hs_cur(u16 s)
 {
@@ -104,32 +106,46 @@ static inline bool hs_slot_sole(u16 s)
 
 /* ---- sets --------------------------------------------------------------------------------------- */
 
-/* Header of a set's memory; arrays follow at core->off. */
+/* What a lookup or a change of a slot touches, side by side. */
+struct hs_way {
+	u32 tag_lo;			/* of the block's number; the high byte is in hs_tag_hi */
+	u16 chain;			/* index: the next way of the bucket */
+	u16 prev, next;			/* the policy's; next: the free list's too */
+	u16 state;			/* HS_S_* */
+};
+
+/* A set's memory: this, then the arrays at core->off. */
 struct hs_set {
 	u16 free_head;
 	u16 nheld;
 	u16 policy[8];		/* the policy's list heads */
 	u8 queued;		/* on which of the shard's queues, a bit each */
-	u32 held_gen;		/* what is on hold has been looked at since that verdict */
-	u16 scan_way;		/* a gather has paused before this way */
-	bool overtaken;		/* meanwhile unnamed data moved from behind it to before it */
 	u64 counts;		/* free, retired, work for write-back: see struct hs_weight */
-	u64 pend_sum;		/* bit per 1 << core->sum_shift ways: some of them are pending */
-	u64 pending[];		/* bit per way: a commit has something to do there; as many more: on hold */
+	u64 changed;		/* bit per 1 << core->changed_shift ways: not yet in the slot table as committed */
+	struct hs_way way[];
 };
 
-/* Offsets in bytes from a set's header. */
+/* Offsets in bytes from a set's start. */
 struct hs_set_offsets {
-	u32 tag_lo, tag_hi, crc, bucket, chain, prev, next, state;
+	u32 held;		/* bit per way: on hold */
+	u32 crc, bucket, tag_hi;
 	u32 bytes;		/* of the whole set */
 };
 
-enum hs_q { HS_Q_READY, HS_Q_HELD, HS_Q_URGENT, HS_QUEUES };
+enum hs_q { HS_Q_HELD, HS_Q_URGENT, HS_QUEUES };
 
 struct hs_setq {
 	u32 *ring;		/* room for all sets of the shard */
 	u32 head;
 	u32 count;		/* peeked by others */
+};
+
+/* Slots that a commit has to look at; queue.c. */
+struct hs_todo {
+	u32 *ring;
+	u32 head, mask;
+	u32 count;			/* peeked by others */
+	u32 spilled;			/* peeked: some found no room, only a scan of the shard finds them */
 };
 
 struct hs_shard {
@@ -149,9 +165,12 @@ struct hs_shard {
 
 	bool wake;			/* something changed that a parked request may wait for */
 	bool no_inplace;		/* the commit machine waits for a write in place */
+	bool gathering;			/* the commit machine is in the middle of this shard */
+	bool overtaken;			/* meanwhile what a FLUSH may wait for went to the end of todo, or was spilled */
 	u32 held_gen;
 	u32 tick_gen;			/* parked requests have looked at the clock since that tick */
 	u32 scan;			/* write-back's cursor, a set of this shard */
+	struct hs_todo todo;
 	struct hs_setq queue[HS_QUEUES];
 	struct hs_list waiters;
 	struct hs_counters n;
@@ -196,6 +215,28 @@ static inline u32 hs_nwork(const struct hs_set *st)
 static inline u32 hs_shard_dirty(const struct hs_shard *sh)
 {
 	return (u32)(hs_peek(sh->gauges[1]) >> 32);
+}
+
+/* The same where `cur` alone changes, both known when compiled; unnamed and sole are the caller's. */
+#define HS_W_OF(from, to, field)	(hs_weight_of(to).field - hs_weight_of(from).field)
+static hs_always_inline struct hs_weight hs_weight_of(enum hs_cur cur)
+{
+	u64 free = cur == HS_FREE, retired = cur == HS_RETIRED, used = cur >= HS_CLEAN, dirty = cur >= HS_DIRTY;
+
+	return (struct hs_weight){
+		.counts = free | retired << 16 | (u64)(cur == HS_DIRTY || cur == HS_INPLACE) << 32,
+		.gauges = { used | retired << 32, free | dirty << 32 },
+	};
+}
+
+static hs_always_inline void hs_gauge_move(struct hs_shard *sh, struct hs_set *st, enum hs_cur from, enum hs_cur to)
+{
+	if (HS_W_OF(from, to, counts))
+		st->counts += HS_W_OF(from, to, counts);
+	if (HS_W_OF(from, to, gauges[0]))
+		sh->gauges[0] += HS_W_OF(from, to, gauges[0]);
+	if (HS_W_OF(from, to, gauges[1]))
+		hs_poke(sh->gauges[1], sh->gauges[1] + HS_W_OF(from, to, gauges[1]));
 }
 
 /* A slot that was in one state is in another. */
@@ -255,18 +296,18 @@ struct hs_commit {
 	u32 names_left;			/* that the data of one transaction allow */
 	struct hs_tx_info info;
 	u32 pages;
-	u32 shard, sets_left;		/* gather: where we are */
-	u32 set, way;			/* HS_NOSET: take the next from the queue */
-	u32 off, left;			/* apply, mark: next record, records left */
-	bool in_shard, more;			/* gather goes on after this transaction */
-	bool all_shards;			/* this round visits even those with nothing ready */
-	u32 held_gen;				/* as the last round began */
-	bool look_held;				/* at the set's slots on hold: there was a verdict */
+	u32 shard;			/* gather: where we are */
+	u32 held_left;			/* sets to look at for slots on hold: there was a verdict */
+	u32 set, way;			/* of these, the one at work; HS_NOSET: take the next from the queue */
+	u32 todo_left;			/* slots of the list that belong to this round */
+	u32 scan;			/* next slot of the shard's to be scanned; HS_NOSET: none */
+	u32 off;			/* apply: next record */
+	bool more;			/* gather goes on after this transaction */
+	bool all_shards;		/* this round visits even those with nothing to do */
+	u32 held_gen;			/* as the last round began */
 	u32 flushing;				/* peeked: its FLUSH is under way */
 	bool flush_first;			/* names data that recovery cannot verify */
 	bool unconfirmed;			/* the confirm record could not be written */
-	u32 held_left;				/* sets to release from hold, of this shard */
-	bool entering;				/* a shard: its sets have not been counted yet */
 	u8 *confirm;			/* a page */
 };
 
@@ -288,7 +329,7 @@ struct hs_meta {
 	u8 *buf;			/* HS_META_BYTES */
 	struct hs_jpos tail;		/* of the checkpoint under way */
 	u64 stamp;
-	u32 unit, run, copy, slot, shard;
+	u32 unit, run, copy, slot, shard, set;
 	u32 first;			/* the copy that a checkpoint writes first */
 	u32 flushing;			/* peeked: its FLUSH is under way */
 	bool checkpointing, drained, writing_clean;
@@ -371,19 +412,21 @@ struct hs_core {
 	struct hs_shard *shards;
 	u32 nr_shards, shard_shift;	/* set >> shard_shift is its shard */
 	u32 shard_mask;			/* sets of a shard, less one */
-	u32 *rings;			/* the shards' queues of sets */
+	u32 *rings;			/* the shards' queues of sets, and todo lists */
+	u32 todo_room;			/* slots on a todo list; a power of two */
 	u32 ways;			/* of a set */
 	u32 reserve;			/* free slots a set keeps */
 	u32 reserve_low;		/* with less than that a commit comes early */
-	u32 sum_shift;			/* log2 of the ways that a bit of pend_sum stands for */
+	u32 changed_shift;		/* log2 of the ways that a bit of a set's `changed` stands for */
 	u32 dirty_high;			/* dirty slots of a set that bring write-back to it */
+	u32 name_bytes;			/* of a NAME record */
 	u32 block_mask;			/* sectors of a block, less one */
 	u32 slot_shift;			/* log2 of the sectors of a slot */
 	u32 index_shift;		/* of a 32-bit hash, for a set's index */
 	u64 data_sector;		/* of slot 0 */
 	u32 crc_seed;
 	u32 checkpoint_at;		/* pages of the ring in use that bring one */
-	u64 *udirty, *uckpt;		/* table units: changed; in the checkpoint under way */
+	u64 *udirty, *uckpt;		/* table units: to be written whatever sets say; in the checkpoint under way */
 	u64 *unit_seq;			/* while opening */
 	struct hs_sb sb;		/* as durable */
 	struct hs_tunables tun;
@@ -441,29 +484,20 @@ static inline struct hs_set *hs_set_at(const struct hs_core *core, u32 set)
 	return (struct hs_set *)(core->sets + (size_t)set * core->off.bytes);
 }
 
-static inline u64 *hs_held(const struct hs_core *core, struct hs_set *s)
-{
-	return s->pending + (hs_assoc(&core->geo) + 63) / 64;
-}
-
 #define HS_SET_ARRAY(name, type) \
 static inline type *hs_##name(const struct hs_core *core, const struct hs_set *s) \
 { \
 	return (type *)((u8 *)(uintptr_t)s + core->off.name); \
 }
-HS_SET_ARRAY(tag_lo, u32)
-HS_SET_ARRAY(tag_hi, u8)
+HS_SET_ARRAY(held, u64)
 HS_SET_ARRAY(crc, u32)
 HS_SET_ARRAY(bucket, u16)
-HS_SET_ARRAY(chain, u16)
-HS_SET_ARRAY(prev, u16)
-HS_SET_ARRAY(next, u16)
-HS_SET_ARRAY(state, u16)
+HS_SET_ARRAY(tag_hi, u8)
 #undef HS_SET_ARRAY
 
 static inline u64 hs_tag(const struct hs_core *core, const struct hs_set *s, u16 way)
 {
-	return hs_tag_lo(core, s)[way] | (u64)hs_tag_hi(core, s)[way] << 32;
+	return s->way[way].tag_lo | (u64)hs_tag_hi(core, s)[way] << 32;
 }
 
 static inline u32 *hs_slot_crcs(const struct hs_core *core, const struct hs_set *s, u16 way)
@@ -513,13 +547,11 @@ static inline u32 hs_index_hash(const struct hs_core *core, u64 block)
 /* Any way of the block, retired ones too; HS_NIL ends. from HS_NIL: the first. */
 static inline u16 hs_set_find_any(const struct hs_core *core, const struct hs_set *s, u64 block, u16 from)
 {
-	const u32 *lo = hs_tag_lo(core, s);
-	const u16 *chain = hs_chain(core, s);
-	u16 way = from == HS_NIL ? hs_bucket(core, s)[hs_index_hash(core, block)] : chain[from];
+	u16 way = from == HS_NIL ? hs_bucket(core, s)[hs_index_hash(core, block)] : s->way[from].chain;
 
 	while (way != HS_NIL &&
-	       (lo[way] != (u32)block || hs_tag_hi(core, s)[way] != (u8)(block >> 32)))
-		way = chain[way];
+	       (s->way[way].tag_lo != (u32)block || hs_tag_hi(core, s)[way] != (u8)(block >> 32)))
+		way = s->way[way].chain;
 	return way;
 }
 
@@ -528,7 +560,7 @@ static inline u16 hs_set_find(const struct hs_core *core, const struct hs_set *s
 {
 	u16 way = hs_set_find_any(core, s, block, HS_NIL);
 
-	while (way != HS_NIL && unlikely(hs_cur(hs_state(core, s)[way]) == HS_RETIRED))
+	while (way != HS_NIL && unlikely(hs_cur(s->way[way].state) == HS_RETIRED))
 		way = hs_set_find_any(core, s, block, way);
 	return way;
 }
@@ -537,17 +569,49 @@ static inline void hs_set_index(const struct hs_core *core, struct hs_set *s, u1
 {
 	u16 *head = &hs_bucket(core, s)[hs_index_hash(core, block)];
 
-	hs_tag_lo(core, s)[way] = (u32)block;
+	s->way[way].tag_lo = (u32)block;
 	hs_tag_hi(core, s)[way] = (u8)(block >> 32);
-	hs_chain(core, s)[way] = *head;
+	s->way[way].chain = *head;
 	*head = way;
 }
 void hs_set_unindex(const struct hs_core *core, struct hs_set *s, u16 way);
 
-/* ---- queue.c: queues of sets ----------------------------------------------------------------------- */
+/* ---- queue.c: todo lists, queues of sets ------------------------------------------------------------- */
 
-u32 hs_queues_room(const struct hs_core *core);		/* words that a shard's queues take */
+u32 hs_todo_room(const struct hs_geometry *geo, u32 shard_shift);	/* a power of two */
+u32 hs_queues_room(const struct hs_core *core);		/* words that a shard's queues and list take */
 void hs_queues_init(const struct hs_core *core, struct hs_shard *sh);
+
+/* The slot is not on the list yet. */
+static inline void hs_todo_push(const struct hs_core *core, struct hs_shard *sh, struct hs_set *st, u32 set, u16 way)
+{
+	struct hs_todo *t = &sh->todo;
+
+	if (unlikely(t->count > t->mask)) {
+		hs_poke(t->spilled, 1);
+		return;
+	}
+	st->way[way].state |= HS_S_TODO;
+	t->ring[(t->head + t->count) & t->mask] = hs_slot_of(core, set, way).nr;
+	hs_poke(t->count, t->count + 1);
+}
+
+static inline u32 hs_todo_first(const struct hs_todo *t)	/* not empty */
+{
+	return t->ring[t->head];
+}
+
+static inline void hs_todo_pop(struct hs_todo *t, struct hs_way *first)
+{
+	first->state &= (u16)~HS_S_TODO;
+	t->head = (t->head + 1) & t->mask;
+	hs_poke(t->count, t->count - 1);
+}
+
+static inline bool hs_todo_any(const struct hs_shard *sh)	/* from any domain */
+{
+	return hs_peek(sh->todo.count) || hs_peek(sh->todo.spilled);
+}
 
 static inline void hs_q_push(const struct hs_core *core, struct hs_shard *sh, struct hs_set *st, u32 set,
 			     enum hs_q which)
@@ -561,44 +625,133 @@ static inline void hs_q_push(const struct hs_core *core, struct hs_shard *sh, st
 	hs_poke(q->count, q->count + 1);
 }
 
-static inline void hs_ready_push(const struct hs_core *core, struct hs_shard *sh, struct hs_set *st, u32 set)
+static inline u32 hs_q_pop(const struct hs_core *core, struct hs_shard *sh, enum hs_q which)
 {
-	hs_q_push(core, sh, st, set, HS_Q_READY);
+	struct hs_setq *q = &sh->queue[which];
+	u32 set;
+
+	if (!q->count)
+		return HS_NOSET;
+	set = q->ring[q->head];
+	q->head = (q->head + 1) & core->shard_mask;
+	hs_poke(q->count, q->count - 1);
+	hs_set_at(core, set)->queued &= (u8)~(1u << which);
+	return set;
 }
-u32 hs_ready_pop(const struct hs_core *core, struct hs_shard *sh);	/* HS_NOSET: empty */
+
 static inline void hs_held_push(const struct hs_core *core, struct hs_shard *sh, struct hs_set *st, u32 set)
 {
 	hs_q_push(core, sh, st, set, HS_Q_HELD);
 }
-/* At most `most` of them become ready; returns how many. */
-u32 hs_held_release(const struct hs_core *core, struct hs_shard *sh, u32 most);
+
+static inline u32 hs_held_pop(const struct hs_core *core, struct hs_shard *sh)	/* HS_NOSET: empty */
+{
+	return hs_q_pop(core, sh, HS_Q_HELD);
+}
+
 static inline void hs_urgent_push(const struct hs_core *core, struct hs_shard *sh, struct hs_set *st, u32 set)
 {
 	hs_q_push(core, sh, st, set, HS_Q_URGENT);
 }
-u32 hs_urgent_pop(const struct hs_core *core, struct hs_shard *sh);
+static inline u32 hs_urgent_pop(const struct hs_core *core, struct hs_shard *sh)
+{
+	return hs_q_pop(core, sh, HS_Q_URGENT);
+}
 
-/* ---- policy_lru.c: the default, whose hit is not worth an indirect call --------------------------- */
+/* ---- policy_lru.c: the default, whose steps are not worth an indirect call --------------------------- */
 
 static inline void hs_lru_hit(const struct hs_core *core, struct hs_set *set, u16 way, bool dirty)
 {
-	u16 *prev = hs_prev(core, set), *next = hs_next(core, set);
-	u16 first = set->policy[0], before, after;
+	struct hs_way *w = &set->way[way];
+	u16 first = set->policy[0];
 
 	if (dirty || first == way)
 		return;
 	/* To the front of the clean list; something is before it. */
-	before = prev[way];
-	after = next[way];
-	next[before] = after;
-	if (after == HS_NIL)
-		set->policy[1] = before;
+	set->way[w->prev].next = w->next;
+	if (w->next == HS_NIL)
+		set->policy[1] = w->prev;
 	else
-		prev[after] = before;
-	prev[way] = HS_NIL;
-	next[way] = first;
-	prev[first] = way;
+		set->way[w->next].prev = w->prev;
+	w->prev = HS_NIL;
+	w->next = first;
+	set->way[first].prev = way;
 	set->policy[0] = way;
+}
+
+static inline void hs_lru_insert(const struct hs_core *core, struct hs_set *set, u16 way, bool dirty)
+{
+	u16 *list = &set->policy[dirty ? 2 : 0], first = list[0];
+	struct hs_way *w = &set->way[way];
+
+	w->prev = HS_NIL;
+	w->next = first;
+	if (first == HS_NIL)
+		list[1] = way;
+	else
+		set->way[first].prev = way;
+	list[0] = way;
+}
+
+static inline void hs_lru_remove(const struct hs_core *core, struct hs_set *set, u16 way, bool dirty)
+{
+	u16 *list = &set->policy[dirty ? 2 : 0];
+	u16 prev = set->way[way].prev, next = set->way[way].next;
+
+	if (prev == HS_NIL)
+		list[0] = next;
+	else
+		set->way[prev].next = next;
+	if (next == HS_NIL)
+		list[1] = prev;
+	else
+		set->way[next].prev = prev;
+}
+
+static inline void hs_policy_insert(const struct hs_core *core, struct hs_set *set, u16 way, bool dirty)
+{
+	if (likely(core->policy == &hs_policy_lru))
+		hs_lru_insert(core, set, way, dirty);
+	else
+		core->policy->insert(core, set, way, dirty);
+}
+
+static inline void hs_policy_remove(const struct hs_core *core, struct hs_set *set, u16 way, bool dirty)
+{
+	if (likely(core->policy == &hs_policy_lru))
+		hs_lru_remove(core, set, way, dirty);
+	else
+		core->policy->remove(core, set, way, dirty);
+}
+
+static inline u16 hs_policy_victim(const struct hs_core *core, const struct hs_set *set)
+{
+	return likely(core->policy == &hs_policy_lru) ? set->policy[1] : core->policy->victim(core, set);
+}
+
+static inline void hs_lru_replace(const struct hs_core *core, struct hs_set *set, u16 old, u16 way)
+{
+	struct hs_way *w = &set->way[way];
+	u16 prev = set->way[old].prev, next = set->way[old].next;
+
+	w->prev = prev;
+	w->next = next;
+	if (prev == HS_NIL)
+		set->policy[2] = way;
+	else
+		set->way[prev].next = way;
+	if (next == HS_NIL)
+		set->policy[3] = way;
+	else
+		set->way[next].prev = way;
+}
+
+static inline void hs_policy_replace(const struct hs_core *core, struct hs_set *set, u16 old, u16 way)
+{
+	if (likely(core->policy == &hs_policy_lru))
+		hs_lru_replace(core, set, old, way);
+	else
+		core->policy->replace(core, set, old, way);
 }
 
 static inline void hs_policy_hit(const struct hs_core *core, struct hs_set *set, u16 way, bool dirty)
@@ -610,6 +763,12 @@ static inline void hs_policy_hit(const struct hs_core *core, struct hs_set *set,
 }
 
 /* ---- slot.c: life of a slot; the shard's domain ----------------------------------------------------- */
+
+/* Acknowledged dirty data that no durable map names. */
+static inline bool hs_slot_unnamed(u16 s)
+{
+	return hs_cur_dirty(hs_cur(s)) && hs_dur(s) == HS_D_NONE;
+}
 
 /* What the durable map should say about a slot in this state. */
 static inline enum hs_dstate hs_slot_desired(u16 s)
@@ -625,54 +784,14 @@ static inline bool hs_slot_wants(u16 s)
 	return !(s & HS_S_IN_TX) && hs_slot_desired(s) != hs_dur(s);
 }
 
-/* Any change of state: keeps gauges, policy lists, pending bits; frees what can be freed. */
+/* Any change of state: keeps gauges, policy lists, todo list; frees what can be freed. */
 void hs_slot_change(struct hs_core *core, struct hs_shard *sh, struct hs_set *st, u32 set, u16 way, u16 to);
-static inline void hs_pending_set(const struct hs_core *core, struct hs_set *st, u16 way)
-{
-	hs_bit_set(st->pending, way);
-	st->pend_sum |= 1ull << (way >> core->sum_shift);
-}
-bool hs_pending_none(const struct hs_core *core, const struct hs_set *st, u32 chunk);	/* in a chunk of pend_sum */
-static inline void hs_pending_clear(const struct hs_core *core, struct hs_set *st, u16 way)
-{
-	u64 *word = &st->pending[way >> 6];
-
-	*word &= ~(1ull << (way & 63));
-	if (!*word && (likely(core->sum_shift == 6) || hs_pending_none(core, st, way >> core->sum_shift)))
-		st->pend_sum &= ~(1ull << (way >> core->sum_shift));
-}
-/* The first pending way from `way` on, or the number of ways. */
-static inline u32 hs_pending_next(const struct hs_core *core, const struct hs_set *st, u32 way)
-{
-	u32 shift = core->sum_shift;
-
-	while (way < core->ways) {
-		u64 sum = st->pend_sum >> (way >> shift), bits;
-
-		if (!sum)
-			break;
-		if (!(sum & 1))
-			way = ((way >> shift) + (u32)__builtin_ctzll(sum)) << shift;
-		bits = st->pending[way >> 6] >> (way & 63);
-		if (bits)
-			return way + (u32)__builtin_ctzll(bits);
-		way = (way | 63) + 1;
-	}
-	return core->ways;
-}
 /* On a failed cache a WRITTEN slot is about to be clean: older names of its block hold nothing of worth any more. */
 void hs_slot_passes(struct hs_core *core, struct hs_shard *sh, struct hs_set *st, u32 set, u16 way);
 /* On a failed cache: a discard had retired the slot, but its dirty name will not be dropped any more. */
 void hs_slot_revive(struct hs_core *core, struct hs_shard *sh, u32 set, u16 way);
 /* On hold no longer, and clean; a WRITTEN one is so now. */
 void hs_slot_cleaned(struct hs_core *core, struct hs_shard *sh, struct hs_set *st, u32 set, u16 way);
-/* A transaction takes the slot up ... */
-static inline void hs_slot_take(struct hs_core *core, struct hs_set *st, u16 way)
-{
-	hs_state(core, st)[way] |= HS_S_IN_TX;
-	if (hs_bit(st->pending, way))
-		hs_pending_clear(core, st, way);
-}
 /* Takes a free slot for the block (FILL, indexed) and keeps the set's reserve up; HS_NIL if there is none.
  * foreground writers may use the last of the reserve, fills may not. */
 u16 hs_slot_alloc(struct hs_core *core, struct hs_shard *sh, u32 set, u64 block, bool fill,
@@ -680,30 +799,35 @@ u16 hs_slot_alloc(struct hs_core *core, struct hs_shard *sh, u32 set, u64 block,
 /* Takes the first free slot, `way`, for the block. */
 static inline void hs_slot_pop(struct hs_core *core, struct hs_shard *sh, struct hs_set *st, u16 way, u64 block)
 {
-	st->free_head = hs_next(core, st)[way];
+	st->free_head = st->way[way].next;
 	st->counts -= HS_W_FREE;
 	hs_poke(sh->gauges[1], sh->gauges[1] - HS_W_FREE);
 	hs_set_index(core, st, way, block);
-	hs_state(core, st)[way] = HS_FILL;
+	st->way[way].state = (u16)(HS_FILL | (st->way[way].state & HS_S_TODO));
 }
 void hs_slot_retire(struct hs_core *core, struct hs_shard *sh, u32 set, u16 way);
-/* A FILL or INPLACE slot's data are there: it becomes the block's current one; an old one retires. */
-void hs_slot_arrive(struct hs_core *core, struct hs_shard *sh, struct hs_set *st, u32 set, u16 way, u16 old,
-		    enum hs_cur as, bool lost);
+/* A fill's data are there: clean, on hold until an origin FLUSH. */
+void hs_slot_filled(struct hs_core *core, struct hs_shard *sh, struct hs_set *st, u32 set, u16 way);
+/* Write-back takes up a dirty slot ... */
+void hs_slot_wb_take(struct hs_core *core, struct hs_set *st, u16 way);
+/* ... and leaves it, written or not. */
+void hs_slot_wb_leave(struct hs_core *core, struct hs_shard *sh, struct hs_set *st, u32 set, u16 way, bool written);
+/* A FILL slot's data are there: it becomes the block's current one, dirty; an old one retires. */
+void hs_slot_arrive(struct hs_core *core, struct hs_shard *sh, struct hs_set *st, u32 set, u16 way, u16 old, bool lost);
 /* A user of the slot went: free it if that was all it waited for. */
 void hs_slot_reclaim(struct hs_core *core, struct hs_shard *sh, u32 set, u16 way);
 static inline void hs_slot_release(struct hs_core *core, struct hs_shard *sh, u32 set, u16 way)
 {
-	if (unlikely(hs_cur(hs_state(core, hs_set_at(core, set))[way]) == HS_RETIRED))
+	if (unlikely(hs_cur(hs_set_at(core, set)->way[way].state) == HS_RETIRED))
 		hs_slot_reclaim(core, sh, set, way);
 }
-/* Retires clean slots until the set's reserve is met, or asks for write-back. */
+/* Retires clean slots until the set's reserve is met, or asks for write-back, or a commit. */
 void hs_set_restock(struct hs_core *core, struct hs_shard *sh, u32 set, struct hs_out *out);
 static inline void hs_set_reserve(struct hs_core *core, struct hs_shard *sh, const struct hs_set *st, u32 set,
 				  struct hs_out *out)
 {
 	if (unlikely(hs_nfree(st) + hs_nretired(st) < core->reserve || hs_nfree(st) < core->reserve_low ||
-		     hs_nwork(st) > core->dirty_high))
+		     hs_nwork(st) > core->dirty_high || sh->todo.count > sh->todo.mask / 2))
 		hs_set_restock(core, sh, set, out);
 }
 /* Load: a slot as the durable map has it. */
@@ -741,11 +865,24 @@ static inline bool hs_lock_slot_used(const struct hs_shard *sh, const struct hs_
 
 /* ---- slot.c again: what a commit has made durable -------------------------------------------------------- */
 
-/* No one and nothing durable knows the retired slot any more. */
-void hs_slot_free(struct hs_core *core, struct hs_shard *sh, struct hs_set *st, u16 way);
-/* Marks it pending, if it changed since the transaction took it up. */
-void hs_slot_review(struct hs_core *core, struct hs_shard *sh, struct hs_set *st, u32 set, u16 way);
+/* No one and nothing durable knows the retired slot any more. behind: a way that it may follow in the index. */
+static hs_always_inline void hs_slot_free(struct hs_core *core, struct hs_shard *sh, struct hs_set *st, u16 way,
+					  u16 behind)
+{
+	struct hs_way *w = &st->way[way];
 
+	if (behind != HS_NIL && likely(st->way[behind].chain == way))
+		st->way[behind].chain = w->chain;
+	else
+		hs_set_unindex(core, st, way);
+	st->counts += HS_W_FREE - HS_W_RETIRED;
+	sh->gauges[0] -= HS_W_SHARD_RETIRED;
+	hs_poke(sh->gauges[1], sh->gauges[1] + HS_W_FREE);
+	w->state = (u16)(HS_FREE | (w->state & HS_S_TODO));
+	w->next = st->free_head;
+	st->free_head = way;
+	sh->wake = true;
+}
 static inline bool hs_slot_freeable(const struct hs_core *core, const struct hs_shard *sh, const struct hs_set *st,
 				    u32 set, u16 way, u16 s)
 {
@@ -753,22 +890,44 @@ static inline bool hs_slot_freeable(const struct hs_core *core, const struct hs_
 	       !hs_lock_slot_used(sh, core, hs_tag(core, st, way), set, way);
 }
 
-/* What a commit changes leaves cur and its flags alone: no list, and but one gauge, follows. */
-static hs_always_inline void hs_slot_committed(struct hs_core *core, struct hs_shard *sh, struct hs_set *st, u32 set, u16 way,
-				     enum hs_dstate dur)
-{
-	u16 *state = &hs_state(core, st)[way], from = *state;
-	u16 to = (u16)(hs_with_dur(from, dur) & ~HS_S_IN_TX);
+/* A transaction that took up the slot is durable. behind: as for hs_slot_free. */
+void hs_slot_committed(struct hs_core *core, struct hs_shard *sh, struct hs_set *st, u32 set, u16 way, u16 behind,
+		       enum hs_dstate dur);
 
-	hs_assert(from & HS_S_IN_TX);
-	*state = to;
-	if (hs_cur_dirty(hs_cur(from)))
-		hs_poke(sh->unnamed, sh->unnamed + (dur == HS_D_NONE) - (hs_dur(from) == HS_D_NONE));
-	hs_poke(sh->sole, sh->sole + hs_slot_sole(to) - hs_slot_sole(from));
-	if (hs_slot_freeable(core, sh, st, set, way, to))
-		hs_slot_free(core, sh, st, way);
-	else if (unlikely(hs_slot_desired(to) != dur))
-		hs_slot_review(core, sh, st, set, way);
+/* A FLUSH may wait for what a gather would have found in the slot that is superseded: let it look at the list's end too. */
+static inline void hs_slot_overtakes(struct hs_shard *sh, u16 was)
+{
+	if (unlikely(sh->gathering) && hs_slot_unnamed(was) && !(was & HS_S_IN_TX))
+		sh->overtaken = true;
+}
+
+/* The commonest arrival: a dirty slot takes the place of another that write-back has not taken up. */
+static inline bool hs_slot_supersedable(u16 was)
+{
+	return (was & (HS_S_CUR | HS_S_LOST | HS_S_WB)) == HS_DIRTY;
+}
+
+static hs_always_inline void hs_slot_supersede(struct hs_core *core, struct hs_shard *sh, struct hs_set *st, u32 set,
+					       u16 way, u16 old)
+{
+	u16 from = st->way[way].state, was = st->way[old].state;
+
+	hs_policy_replace(core, st, old, way);
+	st->way[way].state = (u16)(HS_DIRTY | (was & HS_S_AGE) | (from & HS_S_TODO));
+	st->way[old].state = hs_with_cur(was | HS_S_STALE, HS_RETIRED);
+	/* As many are used, dirty and sole as before. */
+	st->counts += HS_W_RETIRED;
+	sh->gauges[0] += HS_W_SHARD_RETIRED;
+	if (likely(!(from & HS_S_TODO)))
+		hs_todo_push(core, sh, st, set, way);
+	if (likely(hs_dur(was) != HS_D_NONE)) {
+		/* The drop of the durable name goes into the record of the new one. */
+		hs_poke(sh->unnamed, sh->unnamed + 1);
+		return;
+	}
+	hs_slot_overtakes(sh, was);
+	if (hs_slot_freeable(core, sh, st, set, old, st->way[old].state))
+		hs_slot_free(core, sh, st, old, way);
 }
 
 /* ---- wait.c: parked requests; the shard's domain ---------------------------------------------------- */
@@ -789,24 +948,24 @@ struct hs_io *hs_io_next(struct hs_req *req);
 /* Cached data of the way, units [unit, unit + units) of the block. */
 void hs_io_cache(const struct hs_core *core, struct hs_req *req, enum hs_io_op op, u16 way, u32 unit,
 		 u32 units, enum hs_io_buf buf);
-/* The same as the request's only I/O, of the caller's data: for the short ways. */
+/* The same as the request's only I/O, from the buffer's start: for the short ways. */
 static hs_always_inline void hs_io_cache_only(const struct hs_core *core, struct hs_req *req, enum hs_io_op op,
-					      u16 way, u32 unit, u32 units)
+					      u16 way, u32 unit, u32 units, enum hs_io_buf buf)
 {
 	struct hs_io *io = &req->ios[0];
 
 	io->dev = HS_CACHE;
 	io->op = (u8)op;
-	io->buf = HS_BUF_CALLER;
+	io->buf = (u8)buf;
 	io->flags = 0;
 	io->sector = hs_slot_first_sector(core, hs_slot_of(core, req->set, way)) + unit * HS_UNIT_SECTORS;
 	io->sectors = units * HS_UNIT_SECTORS;
 	io->buf_off = 0;
 	io->csum = NULL;
 	io->csum_units = 0;
-	io->csum_skip = 0;
 	req->nr_io = 1;
 	if (core->geo.checksums) {
+		io->csum_skip = 0;
 		io->csum = req->csum + unit;
 		io->csum_units = units;
 		io->csum_first = hs_block_first_unit(core, req->first) + unit;
@@ -843,11 +1002,11 @@ static inline bool hs_req_units(const struct hs_core *core, const struct hs_req 
 /* ---- requests: one entry a kind ---------------------------------------------------------------------- */
 
 enum hs_step_result hs_read_step(struct hs_core *core, struct hs_req *req, struct hs_out *out);
-/* Ordinary reads and writes come in, and leave, by these; all else goes on to hs_step_any. */
-#define HS_QUICK_START	0	/* states at which they apply */
-#define HS_QUICK_END	1
+/* Ordinary reads and writes come in, and leave, by these; all else goes on to hs_step_any, for good. */
 enum hs_step_result hs_read_quick_start(struct hs_core *core, struct hs_req *req, struct hs_out *out);
 enum hs_step_result hs_read_quick_end(struct hs_core *core, struct hs_req *req, struct hs_out *out);
+enum hs_step_result hs_read_quick_fetched(struct hs_core *core, struct hs_req *req, struct hs_out *out);
+enum hs_step_result hs_read_quick_stored(struct hs_core *core, struct hs_req *req, struct hs_out *out);
 enum hs_step_result hs_write_quick_start(struct hs_core *core, struct hs_req *req, struct hs_out *out);
 enum hs_step_result hs_write_quick_end(struct hs_core *core, struct hs_req *req, struct hs_out *out);
 enum hs_step_result hs_step_any(struct hs_core *core, struct hs_req *req, struct hs_out *out);
@@ -894,7 +1053,7 @@ static inline bool hs_csum_match(const struct hs_core *core, const struct hs_req
 
 /* direct.c: the steps of a write to the origin, entered from write.c at HS_DIRECT_START. */
 enum hs_step_result hs_direct_step(struct hs_core *core, struct hs_req *req, struct hs_out *out);
-#define HS_WRITE_LOCKED		2	/* and the one of write.c to which they can go back */
+#define HS_WRITE_LOCKED		1	/* and the one of write.c to which they can go back */
 #define HS_DIRECT_START		32	/* states from here on are direct.c's */
 
 /* direct.c: getting a block's names out of the way of a write to the origin (R2). */
@@ -935,7 +1094,7 @@ u64 hs_sum_origin_writes(const struct hs_core *core);
 u64 hs_sum_directs(const struct hs_core *core);
 u64 hs_sum_doubts(const struct hs_core *core);
 u64 hs_sum_hold(const struct hs_core *core, u32 phase);
-bool hs_any_ready(const struct hs_core *core);
+bool hs_any_todo(const struct hs_core *core);
 
 /* ---- private request flags ------------------------------------------------------------------------------------------- */
 

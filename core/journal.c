@@ -83,12 +83,12 @@ u64 hs_sum_hold(const struct hs_core *core, u32 phase)
 	return sum;
 }
 
-bool hs_any_ready(const struct hs_core *core)
+bool hs_any_todo(const struct hs_core *core)
 {
 	u32 i;
 
 	for (i = 0; i < core->nr_shards; i++)
-		if (hs_peek(core->shards[i].queue[HS_Q_READY].count))
+		if (hs_todo_any(&core->shards[i]))
 			return true;
 	return false;
 }
@@ -233,7 +233,7 @@ void hs_tick(struct hs_core *core, u64 now, struct hs_out *out)
 	hs_tick_age(core, now);
 	if (hs_peek(core->failed))
 		hs_tick_failed(core, now);
-	if (second && hs_any_ready(core))
+	if (second && hs_any_todo(core))
 		hs_commit_want(core, out);
 	if (j->heal) {
 		j->want_checkpoint = true;

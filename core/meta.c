@@ -2,8 +2,8 @@
 /*
  * The metadata machine: checkpoints the journal into the slot table, and writes superblocks.
  *
- *	START -> [DRAIN: is a mode switch complete?] -> for copy A, then B: { BUILD -> SEAL -> write } FLUSH
- *	      -> superblock, one copy, then the other: { write -> FLUSH } -> END
+ *	START -> [DRAIN: is a mode switch complete?] -> COLLECT: which units have changed
+ *	      -> for copy A, then B: { BUILD -> SEAL -> write } FLUSH -> superblock, one copy, then the other: { write -> FLUSH } -> END
  *
  * A unit is built from the slots' durable states only, under their shards' domains, while commits go on; its
  * stamp is the last transaction that was complete in RAM when the checkpoint began, and replay repeats any
@@ -13,7 +13,7 @@
 #include "core/internal.h"
 
 enum {
-	M_START, M_DRAIN, M_BEGIN, M_UNITS, M_BUILD, M_SEAL, M_WRITTEN, M_FLUSHED, M_SB, M_SB_WRITTEN,
+	M_START, M_DRAIN, M_BEGIN, M_COLLECT, M_UNITS, M_BUILD, M_SEAL, M_WRITTEN, M_FLUSHED, M_SB, M_SB_WRITTEN,
 	M_SB_FLUSHED,
 };
 
@@ -104,26 +104,39 @@ static u32 hs_unit_next(const struct hs_core *core, u32 unit)
 	return core->geo.table_units;
 }
 
-/* The entries of neighbouring ways of a set, on one page. */
-static void hs_entries_put(const struct hs_core *core, u8 *e, u32 slot, u32 nr)
+/*
+ * The entries of neighbouring ways of a set, on one page that was zeroed. Eight bytes are put down for six: what follows is
+ * put down later, or is zero too, and the page ends later. units: CRCs in an entry.
+ */
+static hs_always_inline void hs_entries_put(const struct hs_core *core, u8 *e, u32 slot, u32 nr, u32 units)
 {
 	const struct hs_set *st = hs_set_at(core, slot >> core->geo.assoc_shift);
-	u32 way = slot & (hs_assoc(&core->geo) - 1), end = way + nr, bytes = core->geo.entry_bytes;
-	u32 units = core->geo.checksums ? core->geo.units_per_block : 0, i;
-	const u16 *state = hs_state(core, st);
-	const u32 *lo = hs_tag_lo(core, st), *crc = hs_crc(core, st) + (size_t)way * units;
-	const u8 *hi = hs_tag_hi(core, st);
+	u32 way = slot & (core->ways - 1), bytes = HS_ENTRY_BYTES + 4 * units;
+	const u32 *crcs = hs_crc(core, st) + (size_t)way * units;
+	const struct hs_way *w = &st->way[way], *end = w + nr;
+	const u8 *hi = hs_tag_hi(core, st) + way;
 
-	for (; way < end; way++, e += bytes, crc += units) {
-		enum hs_dstate dur = hs_dur(state[way]);
+	for (; w < end; w++, hi++, e += bytes, crcs += units) {
+		u32 dur = w->state & HS_S_DUR;
 
-		if (dur == HS_D_NONE)
-			continue;	/* the page was zeroed */
-		hs_put(e, dur | lo[way] << 8, 4);
-		hs_put(e + 4, lo[way] >> 24 | (u32)hi[way] << 8, 2);
-		for (i = 0; i < units; i++)
-			hs_put(e + HS_ENTRY_BYTES + 4 * i, crc[i], 4);
+		if (!dur)
+			continue;
+		hs_put(e, dur >> HS_S_DUR_SHIFT | (u64)w->tag_lo << 8 | (u64)*hi << 40, 8);
+		if (units)
+			hs_record_put_crcs(e + HS_ENTRY_BYTES, crcs, units);
 	}
+}
+
+static void hs_entries_build(const struct hs_core *core, u8 *e, u32 slot, u32 nr)
+{
+	u32 units = core->geo.checksums ? core->geo.units_per_block : 0;
+
+	if (units == 0)
+		hs_entries_put(core, e, slot, nr, 0);
+	else if (units == 1)
+		hs_entries_put(core, e, slot, nr, 1);
+	else
+		hs_entries_put(core, e, slot, nr, units);
 }
 
 /* Fills in the entries of a bounded number of slots of one shard. */
@@ -144,8 +157,8 @@ static enum hs_step_result hs_meta_build(struct hs_core *core)
 
 		if (domain != m->req.domain)
 			return hs_meta_go(core, M_BUILD, domain);
-		hs_entries_put(core, hs_unit_entry(m->buf + (size_t)(unit - m->unit) * HS_PAGE, geo,
-						   in_unit), m->slot, nr);
+		hs_entries_build(core, hs_unit_entry(m->buf + (size_t)(unit - m->unit) * HS_PAGE, geo, in_unit),
+				 m->slot, nr);
 		m->slot += nr;
 		budget -= nr;
 	}
@@ -211,7 +224,42 @@ static enum hs_step_result hs_meta_checkpoint(struct hs_core *core)
 	m->stamp = j->applied.seq - 1;
 	memcpy(core->uckpt, core->udirty, 8 * (size_t)hs_unit_words(core));
 	memset(core->udirty, 0, 8 * (size_t)hs_unit_words(core));
-	return hs_meta_copy(core, m->first);
+	m->set = 0;
+	return hs_meta_go(core, M_COLLECT, 0);
+}
+
+/* Notes the table units of the ways that have changed. */
+static void hs_meta_collect_set(struct hs_core *core, u32 set)
+{
+	struct hs_set *st = hs_set_at(core, set);
+	u32 first = set << core->geo.assoc_shift, ways = 1u << core->changed_shift, unit, last;
+
+	for (; st->changed; st->changed &= st->changed - 1) {
+		u32 slot = first + ((u32)__builtin_ctzll(st->changed) << core->changed_shift);
+
+		last = (slot + ways - 1) / core->geo.entries_per_unit;
+		for (unit = slot / core->geo.entries_per_unit; unit <= last; unit++)
+			hs_bit_set(core->uckpt, unit);
+	}
+}
+
+/*
+ * All that is in RAM as of m->tail is marked. A commit may be at work: what it changes after we have passed by is
+ * marked again, and so written again by the next checkpoint.
+ */
+static enum hs_step_result hs_meta_collect(struct hs_core *core)
+{
+	struct hs_meta *m = &core->meta;
+	u32 budget = HS_STEP_BUDGET;
+
+	for (; m->set < core->geo.nsets && budget; m->set++, budget--) {
+		s32 domain = (s32)hs_set_shard(core, m->set);
+
+		if (domain != m->req.domain)
+			return hs_meta_go(core, M_COLLECT, domain);
+		hs_meta_collect_set(core, m->set);
+	}
+	return m->set < core->geo.nsets ? HS_AGAIN : hs_meta_copy(core, m->first);
 }
 
 static enum hs_step_result hs_meta_written(struct hs_core *core, struct hs_out *out)
@@ -377,6 +425,8 @@ enum hs_step_result hs_meta_step(struct hs_core *core, struct hs_req *req, struc
 		return hs_meta_drain(core);
 	case M_BEGIN:
 		return hs_meta_begin(core, out);
+	case M_COLLECT:
+		return hs_meta_collect(core);
 	case M_UNITS:
 		return hs_meta_units(core);
 	case M_BUILD:

@@ -104,8 +104,8 @@ static void hs_raw_put(struct hs_core *core, u32 slot, enum hs_dstate dur, u64 b
 	u16 way = (u16)(slot & (hs_assoc(&core->geo) - 1));
 	u32 i;
 
-	hs_state(core, st)[way] = hs_with_dur(0, dur);
-	hs_tag_lo(core, st)[way] = (u32)block;
+	st->way[way].state = hs_with_dur(0, dur);
+	st->way[way].tag_lo = (u32)block;
 	hs_tag_hi(core, st)[way] = (u8)(block >> 32);
 	if (crcs)
 		for (i = 0; i < core->geo.units_per_block; i++)
@@ -202,7 +202,7 @@ static void hs_raw_state(struct hs_core *core, u32 slot, enum hs_dstate dur)
 {
 	struct hs_set *st = hs_set_at(core, slot >> core->geo.assoc_shift);
 
-	hs_state(core, st)[slot & (hs_assoc(&core->geo) - 1)] = hs_with_dur(0, dur);
+	st->way[slot & (hs_assoc(&core->geo) - 1)].state = hs_with_dur(0, dur);
 }
 
 static void hs_open_apply(struct hs_core *core, const u8 *buf, const struct hs_tx_info *tx)
@@ -434,7 +434,7 @@ static void hs_open_build_set(struct hs_core *core, u32 set)
 	st->free_head = HS_NIL;
 	for (i = hs_assoc(&core->geo); i-- > 0;) {
 		u16 way = (u16)i;
-		enum hs_dstate dur = hs_dur(hs_state(core, st)[way]);
+		enum hs_dstate dur = hs_dur(st->way[way].state);
 		u64 block = hs_tag(core, st, way);
 
 		if (dur != HS_D_NONE && (hs_block_set(&core->geo, block) != set ||
@@ -443,8 +443,8 @@ static void hs_open_build_set(struct hs_core *core, u32 set)
 			dur = HS_D_NONE;
 		}
 		if (dur == HS_D_NONE) {
-			hs_state(core, st)[way] = HS_FREE;
-			hs_next(core, st)[way] = st->free_head;
+			st->way[way].state = HS_FREE;
+			st->way[way].next = st->free_head;
 			st->free_head = way;
 			continue;
 		}

@@ -68,6 +68,7 @@ void hs_assert_failed(const char *file, int line, const char *expr) __attribute_
 #endif
 
 #define hs_always_inline	inline __attribute__((__always_inline__))
+#define hs_noinline		__attribute__((__noinline__))
 
 #define HS_KIB			1024u
 #define HS_MIB			(1024u * HS_KIB)

@@ -18,50 +18,6 @@ static void hs_lru_init(const struct hs_core *core, struct hs_set *set)
 		set->policy[i] = HS_NIL;
 }
 
-static void hs_lru_insert(const struct hs_core *core, struct hs_set *set, u16 way, bool dirty)
-{
-	u16 *list = &set->policy[dirty ? 2 : 0];
-
-	hs_prev(core, set)[way] = HS_NIL;
-	hs_next(core, set)[way] = list[0];
-	if (list[0] == HS_NIL)
-		list[1] = way;
-	else
-		hs_prev(core, set)[list[0]] = way;
-	list[0] = way;
-}
-
-static void hs_lru_remove(const struct hs_core *core, struct hs_set *set, u16 way, bool dirty)
-{
-	u16 *list = &set->policy[dirty ? 2 : 0];
-	u16 prev = hs_prev(core, set)[way], next = hs_next(core, set)[way];
-
-	if (prev == HS_NIL)
-		list[0] = next;
-	else
-		hs_next(core, set)[prev] = next;
-	if (next == HS_NIL)
-		list[1] = prev;
-	else
-		hs_prev(core, set)[next] = prev;
-}
-
-static void hs_lru_replace(const struct hs_core *core, struct hs_set *set, u16 old, u16 way)
-{
-	u16 prev = hs_prev(core, set)[old], next = hs_next(core, set)[old];
-
-	hs_prev(core, set)[way] = prev;
-	hs_next(core, set)[way] = next;
-	if (prev == HS_NIL)
-		set->policy[2] = way;
-	else
-		hs_next(core, set)[prev] = way;
-	if (next == HS_NIL)
-		set->policy[3] = way;
-	else
-		hs_prev(core, set)[next] = way;
-}
-
 static u16 hs_lru_victim(const struct hs_core *core, const struct hs_set *set)
 {
 	return set->policy[1];
@@ -74,7 +30,7 @@ static u16 hs_lru_oldest_dirty(const struct hs_core *core, const struct hs_set *
 
 static u16 hs_lru_newer_dirty(const struct hs_core *core, const struct hs_set *set, u16 way)
 {
-	return hs_prev(core, set)[way];
+	return set->way[way].prev;
 }
 
 const struct hs_policy hs_policy_lru = {

@@ -12,7 +12,7 @@
  */
 #include "core/internal.h"
 
-enum { R_START = HS_QUICK_START, R_HIT = HS_QUICK_END, R_LOCKED, R_AGAIN, R_FETCH, R_STORE, R_DIRECT };
+enum { R_START, R_LOCKED, R_HIT, R_AGAIN, R_FETCH, R_STORE, R_DIRECT };
 
 /* Why a miss is not inserted; HS_WHY_COUNT: it is. */
 static enum hs_reason hs_read_reason(const struct hs_core *core, const struct hs_req *req)
@@ -32,7 +32,7 @@ static bool hs_read_from_cache(const struct hs_core *core, const struct hs_req *
 	if (way == HS_NIL)
 		return false;
 	return likely(hs_peek(core->mode) != HS_MODE_BYPASS) ||
-	       hs_cur_dirty(hs_cur(hs_state(core, hs_set_at(core, req->set))[way]));
+	       hs_cur_dirty(hs_cur(hs_set_at(core, req->set)->way[way].state));
 }
 
 static enum hs_step_result hs_read_direct(struct hs_core *core, struct hs_req *req)
@@ -54,7 +54,7 @@ static enum hs_step_result hs_read_hit(struct hs_core *core, struct hs_shard *sh
 	if (!(req->flags & HS_P_COUNTED))
 		sh->n.read_hits++;
 	req->flags |= HS_P_COUNTED;
-	hs_policy_hit(core, st, way, hs_cur(hs_state(core, st)[way]) != HS_CLEAN);
+	hs_policy_hit(core, st, way, hs_cur(st->way[way].state) != HS_CLEAN);
 	req->src = way;
 	req->nr_io = 0;
 	if (!exact)
@@ -152,7 +152,7 @@ static enum hs_step_result hs_read_hit_end(struct hs_core *core, struct hs_shard
 static enum hs_step_result hs_read_bad(struct hs_core *core, struct hs_shard *sh, struct hs_req *req,
 				       struct hs_out *out)
 {
-	u16 way = req->src, s = hs_state(core, hs_set_at(core, req->set))[way];
+	u16 way = req->src, s = hs_set_at(core, req->set)->way[way].state;
 
 	if (req->io[0].error)
 		sh->n.cache_errors++;
@@ -227,7 +227,7 @@ static enum hs_step_result hs_read_stored(struct hs_core *core, struct hs_shard 
 		if (core->geo.checksums)
 			memcpy(hs_slot_crcs(core, st, req->dst), req->csum, hs_req_csum_bytes(core));
 		sh->n.inserts++;
-		hs_slot_arrive(core, sh, st, req->set, req->dst, HS_NIL, HS_CLEAN, false);
+		hs_slot_filled(core, sh, st, req->set, req->dst);
 	}
 	return hs_req_end(core, sh, req, 0, out);
 }
@@ -238,8 +238,7 @@ enum hs_step_result hs_read_step(struct hs_core *core, struct hs_req *req, struc
 
 	switch (req->state) {
 	case R_START:
-		sh->n.reads++;
-		return hs_read_start(core, sh, req, out);
+			return hs_read_start(core, sh, req, out);
 	case R_LOCKED:
 		return hs_read_locked(core, sh, req, out);
 	case R_HIT:
@@ -262,9 +261,43 @@ enum hs_step_result hs_read_step(struct hs_core *core, struct hs_req *req, struc
 /* ---- the short way ------------------------------------------------------------------------------------ */
 
 /*
- * Both steps of an ordinary hit: whole units, at most one checksum, nobody else at work near by, nothing wrong.
- * They do what the long way does, but for what is not there to be done.
+ * All steps of an ordinary hit (whole units, at most one checksum) and of an ordinary fill, with nobody else at work near
+ * by and nothing wrong. They do what the long way does, but for what is not there to be done.
  */
+static enum hs_step_result hs_read_quick_miss(struct hs_core *core, struct hs_req *req, struct hs_out *out)
+{
+	struct hs_shard *sh = hs_req_shard(core, req);
+	struct hs_set *st = hs_set_at(core, req->set);
+	struct hs_list *bucket = hs_lock_bucket(sh, core, req->first);
+	struct hs_io *io = &req->ios[0];
+
+	if (req->flags || !hs_list_empty(bucket) || hs_peek(core->mode) == HS_MODE_BYPASS || hs_peek(core->failed) ||
+	    hs_nfree(st) <= core->reserve / 2)
+		return hs_step_any(core, req, out);
+	hs_list_add_tail(bucket, &req->bucket);
+	req->lock_mode = HS_LOCK_EXCLUSIVE;
+	req->granted = HS_GRANTED;
+	req->flags = HS_P_COUNTED;
+	sh->n.read_misses++;
+	req->dst = st->free_head;
+	hs_slot_pop(core, sh, st, req->dst, req->first);
+	hs_set_reserve(core, sh, st, req->set, out);
+	*io = (struct hs_io){
+		.dev = HS_ORIGIN,
+		.op = HS_IO_READ,
+		.buf = HS_BUF_BLOCK,
+		.sector = hs_block_first_sector(core, req->first),
+		.sectors = hs_block_valid(&core->geo, req->first),
+	};
+	req->nr_io = 1;
+	req->unit = hs_peek(core->oflush_failures);
+	req->state = R_FETCH;
+	req->step = hs_read_quick_fetched;
+	if (unlikely(sh->wake))
+		hs_wake_all(sh, out);
+	return HS_IO;
+}
+
 enum hs_step_result hs_read_quick_start(struct hs_core *core, struct hs_req *req, struct hs_out *out)
 {
 	struct hs_shard *sh = hs_req_shard(core, req);
@@ -274,21 +307,23 @@ enum hs_step_result hs_read_quick_start(struct hs_core *core, struct hs_req *req
 	u32 first = (u32)req->sector.nr & core->block_mask;
 	enum hs_cur cur;
 
-	if (way == HS_NIL || !hs_list_empty(bucket) || ((first | req->sectors) % HS_UNIT_SECTORS) ||
-	    hs_peek(core->mode) == HS_MODE_BYPASS)
+	if (way == HS_NIL)
+		return hs_read_quick_miss(core, req, out);
+	if (!hs_list_empty(bucket) || ((first | req->sectors) % HS_UNIT_SECTORS) || hs_peek(core->mode) == HS_MODE_BYPASS)
 		return hs_step_any(core, req, out);
-	cur = hs_cur(hs_state(core, st)[way]);
+	cur = hs_cur(st->way[way].state);
 	if (unlikely(cur == HS_RETIRED))
 		return hs_step_any(core, req, out);
 	hs_list_add_tail(bucket, &req->bucket);
-	req->state = R_HIT;
-	req->lock_mode = HS_LOCK_SHARED;
+	req->step = hs_read_quick_end;
 	req->granted = HS_GRANTED;
 	req->src = way;
-	sh->n.reads++;
 	sh->n.read_hits++;
-	hs_io_cache_only(core, req, HS_IO_READ, way, first / HS_UNIT_SECTORS, req->sectors / HS_UNIT_SECTORS);
-	hs_policy_hit(core, st, way, cur != HS_CLEAN);
+	hs_io_cache_only(core, req, HS_IO_READ, way, first / HS_UNIT_SECTORS, req->sectors / HS_UNIT_SECTORS, HS_BUF_CALLER);
+	if (likely(cur == HS_CLEAN))
+		hs_policy_hit(core, st, way, false);
+	else
+		hs_policy_hit(core, st, way, true);
 	return HS_IO;
 }
 
@@ -306,9 +341,40 @@ enum hs_step_result hs_read_quick_end(struct hs_core *core, struct hs_req *req, 
 
 	if (others != req->bucket.prev || req->granted != HS_GRANTED || !hs_read_is_good(core, req)) {
 		req->flags |= HS_P_COUNTED;
+		req->state = R_HIT;
 		return hs_step_any(core, req, out);
 	}
 	hs_list_init(others);
 	req->src = HS_NIL;
+	return HS_DONE;
+}
+
+enum hs_step_result hs_read_quick_fetched(struct hs_core *core, struct hs_req *req, struct hs_out *out)
+{
+	if (req->io->error)
+		return hs_step_any(core, req, out);
+	req->flags |= HS_REQ_COPYOUT | HS_REQ_ANSWER;
+	req->state = R_STORE;
+	req->step = hs_read_quick_stored;
+	hs_io_cache_only(core, req, HS_IO_WRITE, req->dst, 0, hs_block_units(&core->geo, req->first), HS_BUF_BLOCK);
+	return HS_IO;
+}
+
+enum hs_step_result hs_read_quick_stored(struct hs_core *core, struct hs_req *req, struct hs_out *out)
+{
+	struct hs_shard *sh = hs_req_shard(core, req);
+	struct hs_set *st = hs_set_at(core, req->set);
+	struct hs_list *others = req->bucket.next;
+
+	if (others != req->bucket.prev || req->io->error || req->src != HS_NIL ||
+	    hs_peek(core->oflush_failures) != req->unit)
+		return hs_step_any(core, req, out);
+	if (core->geo.checksums)
+		memcpy(hs_slot_crcs(core, st, req->dst), req->csum, hs_req_csum_bytes(core));
+	sh->n.inserts++;
+	hs_slot_filled(core, sh, st, req->set, req->dst);
+	hs_list_init(others);
+	if (unlikely(sh->wake))
+		hs_wake_all(sh, out);
 	return HS_DONE;
 }

@@ -25,8 +25,11 @@ u32 hs_req_csum_bytes(const struct hs_core *core)
 
 void hs_req_init(struct hs_core *core, struct hs_req *req, u32 *csum)
 {
-	u32 shift = core->geo.block_shift - HS_SECTOR_SHIFT;
-	u64 end = req->sector.nr + req->sectors;
+	static const hs_step_fn first[HS_OP_COUNT] = {
+		hs_read_quick_start, hs_write_quick_start, hs_step_any, hs_step_any, hs_step_any,
+	};
+	u32 shift = core->slot_shift;
+	u64 end = req->sector.nr + req->sectors, group;
 
 	req->flags &= HS_REQ_GIVEN;
 	req->error = 0;
@@ -38,6 +41,7 @@ void hs_req_init(struct hs_core *core, struct hs_req *req, u32 *csum)
 	req->src = HS_NIL;
 	req->dst = HS_NIL;
 	req->deadline = 0;
+	req->step = first[req->op];
 	req->csum = csum ? csum : &req->csum1;
 	if (unlikely(req->op == HS_OP_FLUSH)) {
 		req->domain = hs_journal_domain(core);
@@ -50,8 +54,8 @@ void hs_req_init(struct hs_core *core, struct hs_req *req, u32 *csum)
 	req->domain = (s32)hs_set_shard(core, req->set);
 	if (likely(req->first == req->last))
 		return;
-	hs_assert(req->op >= HS_OP_DISCARD &&
-		  hs_block_group(&core->geo, req->first) == hs_block_group(&core->geo, req->last));
+	group = hs_block_group(&core->geo, req->first);
+	hs_assert(req->op >= HS_OP_DISCARD && group == hs_block_group(&core->geo, req->last));
 }
 
 /* In hand, it stands on one list alone: its bucket of the block lock table, or (FLUSH) on none. */
@@ -72,29 +76,13 @@ void hs_req_move(struct hs_req *to, struct hs_req *from, u32 *csum, u32 csum_byt
 	to->bucket.prev->next = &to->bucket;
 }
 
-#define HS_AT(op, state)	((op) | (state) << 8)
-
-enum hs_step_result hs_step(struct hs_core *core, struct hs_req *req, struct hs_out *out)
-{
-	switch (HS_AT(req->op, req->state)) {
-	case HS_AT(HS_OP_READ, HS_QUICK_START):
-		return hs_read_quick_start(core, req, out);
-	case HS_AT(HS_OP_READ, HS_QUICK_END):
-		return hs_read_quick_end(core, req, out);
-	case HS_AT(HS_OP_WRITE, HS_QUICK_START):
-		return hs_write_quick_start(core, req, out);
-	case HS_AT(HS_OP_WRITE, HS_QUICK_END):
-		return hs_write_quick_end(core, req, out);
-	default:
-		return hs_step_any(core, req, out);
-	}
-}
-
 enum hs_step_result hs_step_any(struct hs_core *core, struct hs_req *req, struct hs_out *out)
 {
 	s32 domain = req->domain;
-	enum hs_step_result ret = hs_steps[req->op](core, req, out);
+	enum hs_step_result ret;
 
+	req->step = hs_step_any;
+	ret = hs_steps[req->op](core, req, out);
 	if ((u32)domain < core->nr_shards && core->shards[domain].wake)
 		hs_wake_all(&core->shards[domain], out);
 	return ret;

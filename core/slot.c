@@ -10,8 +10,8 @@
  * only while no durable map names the slot. So whatever the durable map names stays as it was (R1), and
  * RETIRED becomes FREE only when no durable map, transaction, write-back or request knows the slot.
  *
- * Every change of state goes through the functions here, which keep the gauges, the policy's lists and the pending
- * and held bits ("a commit has something to do here", now or after an origin FLUSH) in step with it.
+ * Every change of state goes through the functions here, which keep the gauges, the policy's lists, the todo list and the
+ * held bits ("a commit has something to do here", now or after an origin FLUSH) in step with it.
  */
 #include "core/internal.h"
 
@@ -25,11 +25,6 @@ static inline u32 hs_slot_list(u16 s)
 	if ((hs_cur(s) == HS_DIRTY || hs_cur(s) == HS_INPLACE) && !(s & (HS_S_LOST | HS_S_WB)))
 		return HS_L_DIRTY;
 	return HS_L_NONE;
-}
-
-static inline bool hs_slot_unnamed(u16 s)
-{
-	return hs_cur_dirty(hs_cur(s)) && hs_dur(s) == HS_D_NONE;
 }
 
 #define W_SET(free, retired, work)	((u64)(free) | (u64)(retired) << 16 | (u64)(work) << 32)
@@ -92,27 +87,11 @@ static inline void hs_slot_unhold(struct hs_core *core, struct hs_shard *sh, str
 
 /* ---- changes -------------------------------------------------------------------------------------------- */
 
-static hs_always_inline void hs_slot_pending(struct hs_core *core, struct hs_shard *sh, struct hs_set *st, u32 set, u16 way,
-				   u16 s)
+/* Has a commit something to do there? */
+static inline void hs_slot_pending(struct hs_core *core, struct hs_shard *sh, struct hs_set *st, u32 set, u16 way, u16 s)
 {
-	if (hs_slot_wants(s)) {
-		hs_pending_set(core, st, way);
-		hs_ready_push(core, sh, st, set);
-	} else if (hs_bit(st->pending, way)) {
-		hs_pending_clear(core, st, way);
-	}
-}
-
-void hs_slot_free(struct hs_core *core, struct hs_shard *sh, struct hs_set *st, u16 way)
-{
-	st->counts += HS_W_FREE - HS_W_RETIRED;
-	sh->gauges[0] -= HS_W_SHARD_RETIRED;
-	hs_poke(sh->gauges[1], sh->gauges[1] + HS_W_FREE);
-	hs_set_unindex(core, st, way);
-	hs_state(core, st)[way] = HS_FREE;
-	hs_next(core, st)[way] = st->free_head;
-	st->free_head = way;
-	sh->wake = true;
+	if (hs_slot_wants(s) && !(s & HS_S_TODO))
+		hs_todo_push(core, sh, st, set, way);
 }
 
 /* May a parked request (or a parked gather) be waiting for this change? Slots that become free wake apart. */
@@ -129,12 +108,12 @@ static hs_always_inline void hs_change(struct hs_core *core, struct hs_shard *sh
 
 	if (old != new) {
 		if (old)
-			core->policy->remove(core, st, way, old == HS_L_DIRTY);
+			hs_policy_remove(core, st, way, old == HS_L_DIRTY);
 		if (new)
-			core->policy->insert(core, st, way, new == HS_L_DIRTY);
+			hs_policy_insert(core, st, way, new == HS_L_DIRTY);
 	}
 	hs_gauge(sh, st, from, to);
-	hs_state(core, st)[way] = to;
+	st->way[way].state = to;
 	if (from & ~to & HS_S_HOLD)
 		hs_slot_unhold(core, sh, st, way, from);
 	if (to & ~from & HS_S_HOLD)
@@ -145,33 +124,50 @@ static hs_always_inline void hs_change(struct hs_core *core, struct hs_shard *sh
 	if (unlikely(!hs_list_empty(&sh->waiters)))
 		sh->wake |= hs_slot_awaited(from, to);
 	if (hs_slot_freeable(core, sh, st, set, way, to))
-		hs_slot_free(core, sh, st, way);
+		hs_slot_free(core, sh, st, way, HS_NIL);
 }
 
 void hs_slot_change(struct hs_core *core, struct hs_shard *sh, struct hs_set *st, u32 set, u16 way, u16 to)
 {
-	hs_change(core, sh, st, set, way, hs_state(core, st)[way], to);
+	hs_change(core, sh, st, set, way, st->way[way].state, to);
 }
 
 /* The origin durably holds what it was told of the slot: clean, and to be named so. */
 void hs_slot_cleaned(struct hs_core *core, struct hs_shard *sh, struct hs_set *st, u32 set, u16 way)
 {
-	u16 from = hs_state(core, st)[way];
+	u16 from = st->way[way].state;
 	u16 to = hs_with_cur((u16)(from & ~(HS_S_HOLD | HS_S_PHASE)), HS_CLEAN);
 
+	st->way[way].state = to;
 	if (hs_cur(from) == HS_WRITTEN) {
-		core->policy->insert(core, st, way, false);
-		hs_gauge(sh, st, from, to);
+		hs_policy_insert(core, st, way, false);
+		hs_gauge_move(sh, st, HS_WRITTEN, HS_CLEAN);
+		if (hs_dur(from) == HS_D_NONE)
+			hs_poke(sh->unnamed, sh->unnamed - 1);
+		else
+			hs_poke(sh->sole, sh->sole - hs_slot_sole(from));
 		sh->wake = true;
 	}
-	hs_state(core, st)[way] = to;
 	hs_slot_unhold(core, sh, st, way, from);
 	hs_slot_pending(core, sh, st, set, way, to);
 }
 
-void hs_slot_review(struct hs_core *core, struct hs_shard *sh, struct hs_set *st, u32 set, u16 way)
+/* cur and its flags stay, so no list follows. */
+void hs_slot_committed(struct hs_core *core, struct hs_shard *sh, struct hs_set *st, u32 set, u16 way, u16 behind,
+		       enum hs_dstate dur)
 {
-	hs_slot_pending(core, sh, st, set, way, hs_state(core, st)[way]);
+	u16 *state = &st->way[way].state, from = *state;
+	u16 to = (u16)(hs_with_dur(from, dur) & ~HS_S_IN_TX);
+
+	hs_assert(from & HS_S_IN_TX);
+	*state = to;
+	st->changed |= 1ull << (way >> core->changed_shift);
+	hs_poke(sh->unnamed, sh->unnamed + hs_slot_unnamed(to) - hs_slot_unnamed(from));
+	hs_poke(sh->sole, sh->sole + hs_slot_sole(to) - hs_slot_sole(from));
+	if (hs_slot_freeable(core, sh, st, set, way, to))
+		hs_slot_free(core, sh, st, way, behind);
+	else
+		hs_slot_pending(core, sh, st, set, way, to);
 }
 
 /* The record that would have dropped the block's durable name, with a new one, will not be written: that drop alone. */
@@ -181,20 +177,46 @@ static void hs_slot_pend_durable(struct hs_core *core, struct hs_shard *sh, u32 
 	u16 w = hs_set_find_any(core, st, block, HS_NIL);
 
 	for (; w != HS_NIL; w = hs_set_find_any(core, st, block, w))
-		if (hs_slot_wants(hs_state(core, st)[w]))
-			hs_slot_pending(core, sh, st, set, w, hs_state(core, st)[w]);
+		if (hs_slot_wants(st->way[w].state))
+			hs_slot_pending(core, sh, st, set, w, st->way[w].state);
+}
+
+static void hs_slot_gone(struct hs_core *core, struct hs_shard *sh, struct hs_set *st, u32 set, u16 way, u16 s)
+{
+	if (hs_slot_freeable(core, sh, st, set, way, s))
+		hs_slot_free(core, sh, st, way, HS_NIL);
+}
+
+/* A clean one: neither it nor what it becomes is in the gauges of what is dirty. */
+static hs_always_inline u16 hs_slot_retire_clean(struct hs_core *core, struct hs_shard *sh, struct hs_set *st, u16 way)
+{
+	u16 from = st->way[way].state;
+	u16 to = hs_with_cur((u16)(from & ~(HS_S_HOLD | HS_S_PHASE)), HS_RETIRED);
+
+	hs_policy_remove(core, st, way, false);
+	hs_gauge_move(sh, st, HS_CLEAN, HS_RETIRED);
+	st->way[way].state = to;
+	if (from & HS_S_HOLD)
+		hs_slot_unhold(core, sh, st, way, from);
+	return to;
 }
 
 void hs_slot_retire(struct hs_core *core, struct hs_shard *sh, u32 set, u16 way)
 {
 	struct hs_set *st = hs_set_at(core, set);
-	u16 from = hs_state(core, st)[way];
-	u16 to = hs_with_cur((u16)(from & ~(HS_S_HOLD | HS_S_PHASE | HS_S_LOST)), HS_RETIRED);
+	u16 from = st->way[way].state, to;
 	u64 block = hs_tag(core, st, way);
 
-	if (hs_cur_dirty(hs_cur(from)) && !(from & HS_S_LOST))
-		to |= HS_S_STALE;
-	hs_change(core, sh, st, set, way, from, to);
+	if (hs_cur(from) == HS_CLEAN) {
+		to = hs_slot_retire_clean(core, sh, st, way);
+		hs_slot_pending(core, sh, st, set, way, to);
+		hs_slot_gone(core, sh, st, set, way, to);
+	} else {
+		to = hs_with_cur((u16)(from & ~(HS_S_HOLD | HS_S_PHASE | HS_S_LOST)), HS_RETIRED);
+		if (hs_cur_dirty(hs_cur(from)) && !(from & HS_S_LOST))
+			to |= HS_S_STALE;
+		hs_change(core, sh, st, set, way, from, to);
+	}
 	if (hs_dur(from) == HS_D_NONE)
 		hs_slot_pend_durable(core, sh, set, block);
 }
@@ -204,7 +226,7 @@ void hs_slot_revive(struct hs_core *core, struct hs_shard *sh, u32 set, u16 way)
 	struct hs_set *st = hs_set_at(core, set);
 
 	hs_slot_change(core, sh, st, set, way,
-		       hs_with_cur((u16)(hs_state(core, st)[way] & ~HS_S_STALE), HS_DIRTY));
+		       hs_with_cur((u16)(st->way[way].state & ~HS_S_STALE), HS_DIRTY));
 }
 
 void hs_slot_passes(struct hs_core *core, struct hs_shard *sh, struct hs_set *st, u32 set, u16 way)
@@ -214,7 +236,7 @@ void hs_slot_passes(struct hs_core *core, struct hs_shard *sh, struct hs_set *st
 	bool passed = false;
 
 	for (; w != HS_NIL; w = hs_set_find_any(core, st, block, w)) {
-		u16 s = hs_state(core, st)[w];
+		u16 s = st->way[w].state;
 
 		if (w == way || (hs_dur(s) == HS_D_NONE && !(s & HS_S_IN_TX)))
 			continue;
@@ -230,11 +252,23 @@ void hs_slot_reclaim(struct hs_core *core, struct hs_shard *sh, u32 set, u16 way
 {
 	struct hs_set *st = hs_set_at(core, set);
 
-	if (hs_slot_freeable(core, sh, st, set, way, hs_state(core, st)[way]))
-		hs_slot_free(core, sh, st, way);
+	if (hs_slot_freeable(core, sh, st, set, way, st->way[way].state))
+		hs_slot_free(core, sh, st, way, HS_NIL);
 }
 
 /* ---- free slots ----------------------------------------------------------------------------------------- */
+
+static hs_always_inline void hs_slot_evict(struct hs_core *core, struct hs_shard *sh, struct hs_set *st, u32 set, u16 way)
+{
+	u16 s = hs_slot_retire_clean(core, sh, st, way);
+
+	sh->n.replacements++;
+	if (hs_dur(s) == HS_D_NONE)
+		hs_slot_pend_durable(core, sh, set, hs_tag(core, st, way));
+	else
+		hs_slot_pending(core, sh, st, set, way, s);
+	hs_slot_gone(core, sh, st, set, way, s);
+}
 
 void hs_set_restock(struct hs_core *core, struct hs_shard *sh, u32 set, struct hs_out *out)
 {
@@ -242,14 +276,13 @@ void hs_set_restock(struct hs_core *core, struct hs_shard *sh, u32 set, struct h
 	u32 tries;
 
 	for (tries = 0; tries < 4 && hs_nfree(st) + hs_nretired(st) < core->reserve; tries++) {
-		u16 victim = core->policy->victim(core, st);
+		u16 victim = hs_policy_victim(core, st);
 
 		if (victim == HS_NIL)
 			break;
-		sh->n.replacements++;
-		hs_slot_retire(core, sh, set, victim);
+		hs_slot_evict(core, sh, st, set, victim);
 	}
-	if (hs_nretired(st) && hs_nfree(st) < core->reserve_low)
+	if ((hs_nretired(st) && hs_nfree(st) < core->reserve_low) || sh->todo.count > sh->todo.mask / 2)
 		out->kick |= HS_KICK_COMMIT;
 	if (hs_nwork(st) > core->dirty_high || hs_nfree(st) + hs_nretired(st) < core->reserve) {
 		hs_urgent_push(core, sh, st, set);
@@ -272,62 +305,92 @@ u16 hs_slot_alloc(struct hs_core *core, struct hs_shard *sh, u32 set, u64 block,
 	return way;
 }
 
-static u16 hs_arrive_state(struct hs_core *core, u16 s, u16 old, enum hs_cur as, bool lost)
+/* Of a slot that is dirty from now on. What was dirty before keeps its age: the origin has been out of date since then. */
+static u16 hs_arrive_age(struct hs_core *core, u16 was)
 {
-	s = hs_with_cur(s, as);
-	if (as == HS_CLEAN)
-		return (u16)(s | HS_S_HOLD | (hs_peek(core->ov) & HS_OV_PHASE ? HS_S_PHASE : 0));
-	s = (u16)(s & ~(HS_S_AGE | HS_S_LOST));
-	if (lost)
-		s |= HS_S_LOST;
-	/* What was dirty before keeps its age: the origin has been out of date since then. */
-	if (hs_cur_dirty(hs_cur(old)))
-		return (u16)(s | (old & HS_S_AGE));
-	return (u16)(s | (hs_peek(core->age_gen) << HS_S_AGE_SHIFT & HS_S_AGE));
+	if (hs_cur_dirty(hs_cur(was)))
+		return was & HS_S_AGE;
+	return (u16)(hs_peek(core->age_gen) << HS_S_AGE_SHIFT & HS_S_AGE);
 }
 
-/* The commonest arrival: a dirty slot takes the place of another that write-back has not taken up. */
-static hs_always_inline void hs_slot_supersede(struct hs_core *core, struct hs_shard *sh, struct hs_set *st, u32 set, u16 way, u16 old)
+void hs_slot_filled(struct hs_core *core, struct hs_shard *sh, struct hs_set *st, u32 set, u16 way)
 {
-	u16 *state = hs_state(core, st), was = state[old];
-	u16 retired = hs_with_cur(was | HS_S_STALE, HS_RETIRED);
+	u16 s = (u16)(hs_with_cur(st->way[way].state, HS_CLEAN) | HS_S_HOLD);
 
-	core->policy->replace(core, st, old, way);
-	state[way] = (u16)(HS_DIRTY | (was & HS_S_AGE));
-	state[old] = retired;
-	/* As many are used, dirty and sole as before. */
-	st->counts += HS_W_RETIRED;
-	sh->gauges[0] += HS_W_SHARD_RETIRED;
-	hs_pending_set(core, st, way);
-	hs_ready_push(core, sh, st, set);
-	if (hs_dur(was) != HS_D_NONE) {
-		/* The drop of the durable name goes into the record of the new one. */
-		hs_poke(sh->unnamed, sh->unnamed + 1);
+	hs_assert(hs_cur(st->way[way].state) == HS_FILL);
+	if (hs_peek(core->ov) & HS_OV_PHASE)
+		s |= HS_S_PHASE;
+	hs_policy_insert(core, st, way, false);
+	hs_gauge_move(sh, st, HS_FILL, HS_CLEAN);
+	st->way[way].state = s;
+	hs_slot_hold(core, sh, st, set, way, s);
+}
+
+/* Dirty data of a block that was clean here, or not at all. */
+static void hs_slot_dirtied(struct hs_core *core, struct hs_shard *sh, struct hs_set *st, u32 set, u16 way, u16 old)
+{
+	u16 todo = st->way[way].state & HS_S_TODO, to;
+
+	hs_policy_insert(core, st, way, true);
+	hs_gauge_move(sh, st, HS_FILL, HS_DIRTY);
+	hs_poke(sh->unnamed, sh->unnamed + 1);
+	st->way[way].state = (u16)(HS_DIRTY | todo | hs_arrive_age(core, 0));
+	if (!todo)
+		hs_todo_push(core, sh, st, set, way);
+	if (old == HS_NIL)
 		return;
-	}
-	hs_pending_clear(core, st, old);
-	if (hs_slot_freeable(core, sh, st, set, old, retired))
-		hs_slot_free(core, sh, st, old);
+	/* The drop of its name, if it has one, goes into the record of the new one. */
+	to = hs_slot_retire_clean(core, sh, st, old);
+	hs_slot_gone(core, sh, st, set, old, to);
 }
 
-void hs_slot_arrive(struct hs_core *core, struct hs_shard *sh, struct hs_set *st, u32 set, u16 way, u16 old,
-		    enum hs_cur as, bool lost)
+void hs_slot_arrive(struct hs_core *core, struct hs_shard *sh, struct hs_set *st, u32 set, u16 way, u16 old, bool lost)
 {
-	u16 from = hs_state(core, st)[way];
-	u16 was = old == HS_NIL ? HS_FREE : hs_state(core, st)[old];
+	u16 from = st->way[way].state;
+	u16 was = old == HS_NIL ? HS_FREE : st->way[old].state;
 
 	hs_assert(hs_cur(from) == HS_FILL);
-	/* A FLUSH may wait for what a gather would have found at `old`: if that has passed by `way`, let it look again. */
-	if (hs_slot_unnamed(was) && way < st->scan_way && old >= st->scan_way)
-		st->overtaken = true;
-	if (as == HS_DIRTY && !lost && (was & (HS_S_CUR | HS_S_LOST | HS_S_WB)) == HS_DIRTY) {
+	if (!lost && hs_slot_supersedable(was)) {
 		hs_slot_supersede(core, sh, st, set, way, old);
 		return;
 	}
-	hs_change(core, sh, st, set, way, from, hs_arrive_state(core, from, was, as, lost));
+	if (!lost && (old == HS_NIL || hs_cur(was) == HS_CLEAN)) {
+		hs_slot_dirtied(core, sh, st, set, way, old);
+		return;
+	}
+	hs_slot_overtakes(sh, was);
+	hs_change(core, sh, st, set, way, from,
+		  (u16)(HS_DIRTY | (from & HS_S_TODO) | hs_arrive_age(core, was) | (lost ? HS_S_LOST : 0)));
 	if (old != HS_NIL)
 		hs_slot_retire(core, sh, set, old);
 }
+
+/* ---- write-back ------------------------------------------------------------------------------------------ */
+
+void hs_slot_wb_take(struct hs_core *core, struct hs_set *st, u16 way)
+{
+	hs_policy_remove(core, st, way, true);
+	st->way[way].state |= HS_S_WB;
+}
+
+void hs_slot_wb_leave(struct hs_core *core, struct hs_shard *sh, struct hs_set *st, u32 set, u16 way, bool written)
+{
+	u16 from = st->way[way].state, to = (u16)(from & ~HS_S_WB);
+
+	if (!written || hs_cur(from) != HS_DIRTY || (from & HS_S_LOST)) {
+		hs_slot_change(core, sh, st, set, way, to);
+		return;
+	}
+	to = (u16)(hs_with_cur(to, HS_WRITTEN) & ~HS_S_PHASE) | HS_S_HOLD;
+	if (hs_peek(core->ov) & HS_OV_PHASE)
+		to |= HS_S_PHASE;
+	hs_gauge_move(sh, st, HS_DIRTY, HS_WRITTEN);
+	st->way[way].state = to;
+	hs_slot_hold(core, sh, st, set, way, to);
+	sh->wake = true;
+}
+
+/* ---- opening ---------------------------------------------------------------------------------------------- */
 
 void hs_slot_load(struct hs_core *core, struct hs_shard *sh, u32 set, u16 way, enum hs_dstate dur)
 {
@@ -337,7 +400,7 @@ void hs_slot_load(struct hs_core *core, struct hs_shard *sh, u32 set, u16 way, e
 	s = hs_with_cur(s, dur == HS_D_CLEAN ? HS_CLEAN : HS_DIRTY);
 	if (dur == HS_D_LOST)
 		s |= HS_S_LOST;
-	hs_state(core, st)[way] = s;
+	st->way[way].state = s;
 	hs_gauge(sh, st, HS_FREE, s);
 	if (dur == HS_D_LOST)
 		hs_gauge_flags(sh, HS_FREE, s);

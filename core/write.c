@@ -13,14 +13,11 @@
  */
 #include "core/internal.h"
 
-enum {
-	W_START = HS_QUICK_START, W_STORE = HS_QUICK_END, W_LOCKED = HS_WRITE_LOCKED, W_MERGE, W_AGAIN, W_FETCH,
-	W_INPLACE, W_FUA,
-};
+enum { W_START, W_LOCKED = HS_WRITE_LOCKED, W_MERGE, W_AGAIN, W_FETCH, W_STORE, W_INPLACE, W_FUA };
 
 static u16 hs_src_state(const struct hs_core *core, const struct hs_req *req)
 {
-	return hs_state(core, hs_set_at(core, req->set))[req->src];
+	return hs_set_at(core, req->set)->way[req->src].state;
 }
 
 static void hs_write_count(struct hs_shard *sh, struct hs_req *req)
@@ -267,7 +264,7 @@ static enum hs_step_result hs_write_stored(struct hs_core *core, struct hs_shard
 	/* Write-back may have cleaned the old slot, and eviction retired it, while we copied. */
 	if (old != HS_NIL && !hs_cur_named(hs_cur(hs_src_state(core, req))))
 		old = HS_NIL;
-	hs_slot_arrive(core, sh, hs_set_at(core, req->set), req->set, way, old, HS_DIRTY, lost);
+	hs_slot_arrive(core, sh, hs_set_at(core, req->set), req->set, way, old, lost);
 	hs_req_use(core, sh, req, HS_NIL);
 	hs_set_reserve(core, sh, hs_set_at(core, req->set), req->set, out);
 	return hs_write_named(core, sh, req, way, out);
@@ -315,7 +312,7 @@ static enum hs_step_result hs_write_fua(struct hs_core *core, struct hs_shard *s
 					struct hs_out *out)
 {
 	struct hs_set *st = hs_set_at(core, req->set);
-	u16 s = hs_state(core, st)[req->dst];
+	u16 s = st->way[req->dst].state;
 
 	if (hs_tag(core, st, req->dst) != req->first || !hs_cur_dirty(hs_cur(s)) ||
 	    hs_dur(s) != HS_D_NONE) {
@@ -440,8 +437,7 @@ enum hs_step_result hs_write_step(struct hs_core *core, struct hs_req *req, stru
 
 	switch (req->state) {
 	case W_START:
-		sh->n.writes++;
-		req->state = W_LOCKED;
+			req->state = W_LOCKED;
 		if (!hs_lock_enter(sh, core, req, HS_LOCK_EXCLUSIVE))
 			return HS_WAIT;
 		fallthrough;
@@ -479,14 +475,20 @@ enum hs_step_result hs_write_quick_start(struct hs_core *core, struct hs_req *re
 	struct hs_list *bucket = hs_lock_bucket(sh, core, req->first);
 	u16 old = hs_set_find_any(core, st, req->first, HS_NIL), way = st->free_head;
 
-	if (req->flags || !hs_list_empty(bucket) || way == HS_NIL || ((u32)req->sector.nr & core->block_mask) ||
-	    req->sectors != core->block_mask + 1 || hs_peek(core->mode) != HS_MODE_WRITEBACK || hs_peek(core->failed))
+	/* Not a whole block, not write-back, someone else is here, no slot. */
+	if (unlikely((req->flags | ((u32)req->sector.nr & core->block_mask) | (req->sectors - 1 - core->block_mask) |
+		      (hs_peek(core->mode) ^ HS_MODE_WRITEBACK) | hs_peek(core->failed)) ||
+		     !hs_list_empty(bucket) || way == HS_NIL))
 		return hs_step_any(core, req, out);
-	if (old != HS_NIL && (!hs_cur_named(hs_cur(hs_state(core, st)[old])) || (hs_state(core, st)[old] & HS_S_LOST)))
-		return hs_step_any(core, req, out);
-	sh->n.writes++;
-	sh->n.write_hits += old != HS_NIL;
-	sh->n.write_misses += old == HS_NIL;
+	if (old != HS_NIL) {
+		u16 s = st->way[old].state;
+
+		if (unlikely(!hs_cur_named(hs_cur(s)) || (s & HS_S_LOST)))
+			return hs_step_any(core, req, out);
+		sh->n.write_hits++;
+	} else {
+		sh->n.write_misses++;
+	}
 	sh->writing++;
 	req->flags = W_QUICK;
 	hs_list_add_tail(bucket, &req->bucket);
@@ -495,9 +497,9 @@ enum hs_step_result hs_write_quick_start(struct hs_core *core, struct hs_req *re
 	req->src = old;
 	req->dst = way;
 	hs_slot_pop(core, sh, st, way, req->first);
-	hs_set_reserve(core, sh, st, req->set, out);
 	req->state = W_STORE;
-	hs_io_cache_only(core, req, HS_IO_WRITE, way, 0, core->geo.units_per_block);
+	req->step = hs_write_quick_end;
+	hs_io_cache_only(core, req, HS_IO_WRITE, way, 0, core->geo.units_per_block, HS_BUF_CALLER);
 	return HS_IO;
 }
 
@@ -506,19 +508,21 @@ enum hs_step_result hs_write_quick_end(struct hs_core *core, struct hs_req *req,
 	struct hs_shard *sh = hs_req_shard(core, req);
 	struct hs_set *st = hs_set_at(core, req->set);
 	struct hs_list *others = req->bucket.next;
-	u16 old = req->src, way = req->dst;
+	u16 old = req->src, way = req->dst, was = old == HS_NIL ? HS_CLEAN : st->way[old].state;
 
-	if (req->flags != W_QUICK || others != req->bucket.prev || req->io->error ||
-	    (old != HS_NIL && !hs_cur_named(hs_cur(hs_state(core, st)[old]))))
+	if (unlikely(req->flags != W_QUICK || others != req->bucket.prev || req->io->error || !hs_cur_named(hs_cur(was))))
 		return hs_step_any(core, req, out);
 	hs_list_init(others);
 	req->src = HS_NIL;
 	sh->writing--;
 	if (core->geo.checksums)
 		memcpy(hs_slot_crcs(core, st, way), req->csum, hs_req_csum_bytes(core));
-	hs_slot_arrive(core, sh, st, req->set, way, old, HS_DIRTY, false);
+	if (likely(old != HS_NIL && hs_slot_supersedable(was)))
+		hs_slot_supersede(core, sh, st, req->set, way, old);
+	else
+		hs_slot_arrive(core, sh, st, req->set, way, old, false);
 	hs_set_reserve(core, sh, st, req->set, out);
-	if (sh->wake)
+	if (unlikely(sh->wake))
 		hs_wake_all(sh, out);
 	return HS_DONE;
 }

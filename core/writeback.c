@@ -59,7 +59,7 @@ static u16 hs_wb_ready(struct hs_core *core, const struct hs_set *st, u64 block,
 	bool commit_first = false, failed = hs_peek(core->failed);
 
 	for (; way != HS_NIL; way = hs_set_find_any(core, st, block, way)) {
-		u16 s = hs_state(core, st)[way];
+		u16 s = st->way[way].state;
 
 		if (s & HS_S_WB)
 			return HS_NIL;
@@ -88,7 +88,7 @@ static void hs_wb_take(struct hs_core *core, struct hs_shard *sh, struct hs_wb *
 
 	w->way[w->nr] = way;
 	w->skip[w->nr++] = false;
-	hs_slot_change(core, sh, st, w->set, way, hs_state(core, st)[way] | HS_S_WB);
+	hs_slot_wb_take(core, st, way);
 }
 
 /* Collects the run around block; false if the block itself is not ready. */
@@ -153,7 +153,7 @@ static bool hs_wb_pick_oldest(struct hs_core *core, struct hs_shard *sh, struct 
 	for (tries = 0; tries < WB_TRIES && way != HS_NIL; tries++) {
 		u16 newer;
 
-		age = (hs_state(core, st)[way] & HS_S_AGE) >> HS_S_AGE_SHIFT;
+		age = (st->way[way].state & HS_S_AGE) >> HS_S_AGE_SHIFT;
 		if (aged_only && ((hs_peek(core->age_gen) - age) & 3) < 2)
 			return false;
 		if (hs_wb_run(core, sh, w, set, hs_tag(core, st, way), out))
@@ -273,7 +273,7 @@ static bool hs_wb_good(const struct hs_core *core, const struct hs_wb *w, u32 i)
 /* Unreadable twice: the block stays dirty, flagged, until it is overwritten or forgotten. */
 static void hs_wb_lose(struct hs_core *core, struct hs_shard *sh, struct hs_wb *w, u32 i)
 {
-	u16 s = hs_state(core, hs_set_at(core, w->set))[w->way[i]];
+	u16 s = hs_set_at(core, w->set)->way[w->way[i]].state;
 
 	if (w->io[i].error)
 		sh->n.cache_errors++;
@@ -329,7 +329,7 @@ static enum hs_step_result hs_wb_was_read(struct hs_core *core, struct hs_wb *w)
 	u32 i;
 
 	for (i = 0; i < w->nr; i++) {
-		if (hs_cur(hs_state(core, st)[w->way[i]]) != HS_DIRTY) {
+		if (hs_cur(st->way[w->way[i]].state) != HS_DIRTY) {
 			w->skip[i] = true;	/* overwritten meanwhile */
 			continue;
 		}
@@ -356,19 +356,10 @@ static void hs_wb_backoff(struct hs_core *core)
 	hs_poke(core->wb_failing, 1);
 }
 
-static void hs_wb_slot_done(struct hs_core *core, struct hs_shard *sh, struct hs_wb *w, u32 i,
-			    bool written)
+static void hs_wb_slot_done(struct hs_core *core, struct hs_shard *sh, struct hs_wb *w, u32 i, bool written)
 {
-	u16 s = hs_state(core, hs_set_at(core, w->set))[w->way[i]];
-
-	s = (u16)(s & ~HS_S_WB);
-	if (written && hs_cur(s) == HS_DIRTY && !(s & HS_S_LOST)) {
-		s = (u16)(hs_with_cur(s, HS_WRITTEN) & ~HS_S_PHASE) | HS_S_HOLD;
-		if (hs_peek(core->ov) & HS_OV_PHASE)
-			s |= HS_S_PHASE;
-	}
 	sh->n.write_backs += written;
-	hs_slot_change(core, sh, hs_set_at(core, w->set), w->set, w->way[i], s);
+	hs_slot_wb_leave(core, sh, hs_set_at(core, w->set), w->set, w->way[i], written);
 }
 
 /* Those who wait for one of these blocks, or for a slot of their set, do so no longer than a set time from now. */

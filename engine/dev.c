@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "engine/abandon.h"
 #include "engine/dev.h"
@@ -130,6 +131,17 @@ static int hs_dev_open_targets(struct hs_dev *dev, const struct hs_open_opts *op
 	return ret;
 }
 
+/* With many processors more locks than the core's default, lest they meet too often. */
+static u32 hs_dev_shards(void)
+{
+	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	u32 shards = HS_SHARDS_DEFAULT;
+
+	while (shards < HS_SHARDS_MAX && (long)shards < 2 * cpus)
+		shards *= 2;
+	return shards;
+}
+
 /*
  * The user says that the origin may have changed: no clean block is to be trusted. Dirty ones
  * belong to the old content, so none may exist; then nothing is left to keep, and the map starts
@@ -162,7 +174,7 @@ static int hs_dev_void(struct hs_dev *dev, struct hs_sb *sb, const struct hs_cor
 static int hs_dev_load(struct hs_dev *dev, const struct hs_open_opts *opts, struct hs_sb *sb,
 		       struct hs_error *err)
 {
-	struct hs_core_opts core_opts = { .mode = opts->mode, .now = hs_now() };
+	struct hs_core_opts core_opts = { .mode = opts->mode, .now = hs_now(), .shards = hs_dev_shards() };
 	struct hs_exec *x = &dev->run.x;
 	int ret;
 

@@ -698,8 +698,8 @@ u16 box_state(struct box *b, u64 block)
 	int slot = box_slot(b, block);
 
 	assert_true(slot >= 0);
-	return hs_state(b->core, hs_set_at(b->core, (u32)slot >> b->sb.geo.assoc_shift))
-		[(u32)slot & (hs_assoc(&b->sb.geo) - 1)];
+	return hs_set_at(b->core, (u32)slot >> b->sb.geo.assoc_shift)
+		->way[(u32)slot & (hs_assoc(&b->sb.geo) - 1)].state;
 }
 
 u8 *box_slot_data(struct box *b, u32 slot)
@@ -724,18 +724,46 @@ static bool block_is_pending(struct box *b, struct hs_set *st, u64 block)
 	u16 w = hs_set_find_any(b->core, st, block, HS_NIL);
 
 	for (; w != HS_NIL; w = hs_set_find_any(b->core, st, block, w))
-		if (hs_bit(st->pending, w) || (hs_state(b->core, st)[w] & HS_S_IN_TX))
+		if (st->way[w].state & (HS_S_TODO | HS_S_IN_TX))
 			return true;
 	return false;
 }
 
+/* Versions of a block stand newest first: nothing durable, nor on its way to be, before its current data. */
+static void check_order(struct box *b, struct hs_set *st, u16 way)
+{
+	u16 w = hs_set_find_any(b->core, st, hs_tag(b->core, st, way), HS_NIL);
+
+	for (; w != way; w = hs_set_find_any(b->core, st, hs_tag(b->core, st, way), w)) {
+		assert_true(w != HS_NIL);
+		assert_false(st->way[w].state & (HS_S_DUR | HS_S_IN_TX));
+	}
+}
+
+/* Each slot with the flag is on the list, once; and no other. */
+static void check_todo(struct box *b, struct hs_shard *sh)
+{
+	u32 i, flagged = 0;
+
+	for (i = sh->first_set << b->sb.geo.assoc_shift; i < (sh->first_set + sh->nsets) << b->sb.geo.assoc_shift; i++)
+		flagged += !!(hs_set_at(b->core, i >> b->sb.geo.assoc_shift)->way[i & (b->core->ways - 1)].state & HS_S_TODO);
+	assert_int_equal(flagged, sh->todo.count);
+	for (i = 0; i < sh->todo.count; i++) {
+		u32 slot = sh->todo.ring[(sh->todo.head + i) & sh->todo.mask];
+
+		assert_true(hs_set_at(b->core, slot >> b->sb.geo.assoc_shift)->way[slot & (b->core->ways - 1)].state &
+			    HS_S_TODO);
+	}
+}
+
 static void check_set(struct box *b, u32 set, struct box_recount *n)
 {
+	struct hs_shard *sh = &b->core->shards[hs_set_shard(b->core, set)];
 	struct hs_set *st = hs_set_at(b->core, set);
 	u32 free = 0, retired = 0, held = 0, dirty = 0, i;
 
 	for (i = 0; i < hs_assoc(&b->sb.geo); i++) {
-		u16 s = hs_state(b->core, st)[i];
+		u16 s = st->way[i].state;
 		enum hs_cur cur = hs_cur(s);
 		bool want = !(s & HS_S_IN_TX) && hs_slot_desired(s) != hs_dur(s);
 
@@ -748,14 +776,12 @@ static void check_set(struct box *b, u32 set, struct box_recount *n)
 		n->unnamed += hs_cur_dirty(cur) && hs_dur(s) == HS_D_NONE;
 		if (s & HS_S_HOLD)
 			n->hold[!!(s & HS_S_PHASE)]++;
-		if (hs_bit(st->pending, i))
-			assert_true(cur != HS_FREE && cur != HS_FILL && want);
-		else if (cur != HS_FREE && cur != HS_FILL && want)
+		if (cur != HS_FREE && cur != HS_FILL && want && !(s & HS_S_TODO) && !sh->todo.spilled)
 			assert_true(block_is_pending(b, st, hs_tag(b->core, st, (u16)i)));
+		if (hs_cur_named(cur) && !hs_core_failed(b->core))
+			check_order(b, st, (u16)i);
 		assert_int_equal(hs_bit(hs_held(b->core, st), i), !!(s & HS_S_HOLD));
 	}
-	for (i = 0; i < 64 && i << b->core->sum_shift < hs_assoc(&b->sb.geo); i++)
-		assert_int_equal(hs_bit(&st->pend_sum, i), !hs_pending_none(b->core, st, i));
 	assert_int_equal(hs_nfree(st), free);
 	assert_int_equal(hs_nretired(st), retired);
 	assert_int_equal(st->nheld, held);
@@ -783,6 +809,7 @@ static void check_shard(struct box *b, u32 shard)
 	assert_int_equal(sh->hold[0], n.hold[0]);
 	assert_int_equal(sh->hold[1], n.hold[1]);
 	assert_int_equal(hs_shard_dirty(sh), n.dirty);
+	check_todo(b, sh);
 }
 
 void box_check(struct box *b)

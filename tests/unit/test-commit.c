@@ -111,7 +111,7 @@ static void in_tx_ways_keep_their_block_out_of_that_transaction(void **state)
 
 	box_write(&b, 0, 8, 1, 0);
 	slot = box_slot(&b, 0);
-	s = &hs_state(b.core, hs_set_at(b.core, (u32)slot / 16))[slot % 16];
+	s = &hs_set_at(b.core, (u32)slot / 16)->way[slot % 16].state;
 	hs_slot_change(b.core, &b.core->shards[hs_slot_domain(b.core, (u32)slot)],
 		       hs_set_at(b.core, (u32)slot / 16), (u32)slot / 16,
 		       (u16)(slot % 16), *s | HS_S_IN_TX);
@@ -189,7 +189,7 @@ static void a_failed_transaction_ends_all_claims(void **state)
 	box_ticks(&b, 10, 1000);
 	assert_int_equal(b.core->sb.sb_seq, sb);
 	/* The old slot is in one of the two maps: it is not used again. */
-	assert_int_not_equal(hs_cur(hs_state(b.core, hs_set_at(b.core, (u32)old / 16))[old % 16]), HS_FREE);
+	assert_int_not_equal(hs_cur(hs_set_at(b.core, (u32)old / 16)->way[old % 16].state), HS_FREE);
 	box_expect(&b, 0, 8, 2);
 	assert_int_equal(counters()->cache_errors, 1);
 }

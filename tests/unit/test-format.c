@@ -147,6 +147,16 @@ static void a_unit_is_good_only_at_its_place(void **state)
 	assert_int_equal(hs_unit_open(page[1], &sb, 3, 1, &back), HS_E_DAMAGED);
 }
 
+static u32 record_put(u8 *at, const struct hs_geometry *geo, const struct hs_record *rec, const u32 *crcs)
+{
+	u8 *end;
+
+	if (rec->kind == HS_REC_STATE)
+		return hs_record_put_state(at, rec->state, rec->slot);
+	end = hs_record_put_name(at, rec->state, rec->slot, rec->prev, (u32)rec->block, (u8)(rec->block >> 32));
+	return (u32)(hs_record_put_crcs(end, crcs, geo->units_per_block) - at);
+}
+
 static void records_read_back(void **state)
 {
 	struct hs_record rec = { .kind = HS_REC_NAME, .slot = 31, .state = HS_D_DIRTY, .prev = 3,
@@ -154,7 +164,7 @@ static void records_read_back(void **state)
 	u32 crcs[2] = { 0x01020304, 0xa0b0c0d0 }, n;
 	u8 buf[64];
 
-	n = hs_record_put(buf, &sb.geo, &rec, crcs);
+	n = record_put(buf, &sb.geo, &rec, crcs);
 	assert_int_equal(n, HS_REC_NAME_BYTES + 8);
 	assert_int_equal(hs_record_get(buf, n, &sb.geo, &back), n);
 	assert_int_equal(back.block, rec.block);
@@ -165,7 +175,7 @@ static void records_read_back(void **state)
 	assert_int_equal(hs_record_get(buf, n - 1, &sb.geo, &back), 0);
 	rec.kind = HS_REC_STATE;
 	rec.state = HS_D_NONE;
-	assert_int_equal(hs_record_put(buf, &sb.geo, &rec, NULL), HS_REC_STATE_BYTES);
+	assert_int_equal(record_put(buf, &sb.geo, &rec, NULL), HS_REC_STATE_BYTES);
 	assert_int_equal(hs_record_get(buf, 64, &sb.geo, &back), HS_REC_STATE_BYTES);
 	assert_int_equal(back.prev, HS_REC_NO_PREV);
 	assert_int_equal(hs_record_get(buf, HS_REC_STATE_BYTES - 1, &sb.geo, &back), 0);
@@ -177,28 +187,28 @@ static void malformed_records_are_refused(void **state)
 	u32 crcs[2] = { 0 };
 	u8 buf[64];
 
-	hs_record_put(buf, &sb.geo, &rec, crcs);	/* no such slot */
+	record_put(buf, &sb.geo, &rec, crcs);	/* no such slot */
 	assert_int_equal(hs_record_get(buf, 64, &sb.geo, &back), 0);
 	rec.slot = 0;
 	rec.block = sb.geo.nr_blocks;
-	hs_record_put(buf, &sb.geo, &rec, crcs);
+	record_put(buf, &sb.geo, &rec, crcs);
 	assert_int_equal(hs_record_get(buf, 64, &sb.geo, &back), 0);
 	rec.block = 0;
 	rec.state = HS_D_COUNT;
-	hs_record_put(buf, &sb.geo, &rec, crcs);
+	record_put(buf, &sb.geo, &rec, crcs);
 	assert_int_equal(hs_record_get(buf, 64, &sb.geo, &back), 0);
 	rec.state = HS_D_NONE;
-	hs_record_put(buf, &sb.geo, &rec, crcs);
+	record_put(buf, &sb.geo, &rec, crcs);
 	assert_int_equal(hs_record_get(buf, 64, &sb.geo, &back), 0);
 	rec.state = HS_D_CLEAN;
 	rec.prev = (u16)hs_assoc(&sb.geo);	/* no such way */
-	hs_record_put(buf, &sb.geo, &rec, crcs);
+	record_put(buf, &sb.geo, &rec, crcs);
 	assert_int_equal(hs_record_get(buf, 64, &sb.geo, &back), 0);
 	rec.prev = 0;				/* itself */
-	hs_record_put(buf, &sb.geo, &rec, crcs);
+	record_put(buf, &sb.geo, &rec, crcs);
 	assert_int_equal(hs_record_get(buf, 64, &sb.geo, &back), 0);
 	rec.prev = 1;
-	hs_record_put(buf, &sb.geo, &rec, crcs);
+	record_put(buf, &sb.geo, &rec, crcs);
 	assert_true(hs_record_get(buf, 64, &sb.geo, &back) > 0);
 	buf[0] = 9;
 	assert_int_equal(hs_record_get(buf, 64, &sb.geo, &back), 0);

@@ -31,15 +31,15 @@ static void a_retired_slot_waits_for_the_durable_drop(void **state)
 	old = box_slot(&b, 0);
 	box_hold(&b, HS_CACHE, HS_IO_FLUSH);
 	box_write(&b, 0, 8, 2, 0);
-	assert_int_equal(hs_cur(hs_state(b.core, set0())[old]), HS_RETIRED);
+	assert_int_equal(hs_cur(set0()->way[old].state), HS_RETIRED);
 	box_tick(&b, 1000);
 	box_run(&b);
 	/* Its drop is written, not durable. */
-	assert_true(hs_state(b.core, set0())[old] & HS_S_IN_TX);
-	assert_int_equal(hs_cur(hs_state(b.core, set0())[old]), HS_RETIRED);
+	assert_true(set0()->way[old].state & HS_S_IN_TX);
+	assert_int_equal(hs_cur(set0()->way[old].state), HS_RETIRED);
 	box_let(&b);
 	box_run(&b);
-	assert_int_equal(hs_cur(hs_state(b.core, set0())[old]), HS_FREE);
+	assert_int_equal(hs_cur(set0()->way[old].state), HS_FREE);
 }
 
 /* INVARIANTS 19. */
@@ -54,11 +54,11 @@ static void a_retired_slot_waits_for_its_readers(void **state)
 	box_begin(&b, &r, HS_OP_READ, 0, 8, 0);
 	hs_slot_retire(b.core, &b.core->shards[0], 0, (u16)slot);
 	box_ticks(&b, 5, 1000);
-	assert_int_equal(hs_cur(hs_state(b.core, set0())[slot]), HS_RETIRED);
+	assert_int_equal(hs_cur(set0()->way[slot].state), HS_RETIRED);
 	box_let(&b);
 	box_run(&b);
 	assert_true(r.done);
-	assert_int_equal(hs_cur(hs_state(b.core, set0())[slot]), HS_FREE);
+	assert_int_equal(hs_cur(set0()->way[slot].state), HS_FREE);
 	box_drop(&r);
 }
 
@@ -69,7 +69,7 @@ static void an_unnamed_slot_is_free_at_once(void **state)
 	box_write(&b, 0, 8, 1, 0);
 	old = box_slot(&b, 0);
 	box_write(&b, 0, 8, 2, 0);
-	assert_int_equal(hs_cur(hs_state(b.core, set0())[old]), HS_FREE);
+	assert_int_equal(hs_cur(set0()->way[old].state), HS_FREE);
 }
 
 static void clean_slots_make_room_before_dirty_ones(void **state)
