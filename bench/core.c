@@ -46,8 +46,6 @@ struct domain {
 
 struct shell {
 	struct hs_core *core;
-	void (*init)(struct hs_core *core, struct hs_req *req, u32 *csum);
-	enum hs_step_result (*step)(struct hs_core *core, struct hs_req *req, struct hs_out *out);
 	enum world_kind kind;
 	struct hs_geometry geo;
 	void *mem;
@@ -183,20 +181,33 @@ static void dispatch(struct shell *s, struct hs_out *out)
 	}
 }
 
-static inline enum hs_step_result step(struct shell *s, struct hs_req *req)
+typedef enum hs_step_result (*step_fn)(struct hs_core *core, struct hs_req *req, struct hs_out *out);
+
+static hs_always_inline enum hs_step_result step_with(struct shell *s, struct hs_req *req, step_fn fn)
 {
 	s32 domain = req->domain;
 	enum hs_step_result ret;
 	struct hs_out out;
 
 	hs_out_init(&out);
-	if (domain != HS_DOMAIN_NONE)
-		domain_lock(s, domain);
-	ret = s->step(s->core, req, &out);
-	if (domain != HS_DOMAIN_NONE)
-		domain_unlock(s, domain);
+	domain_lock(s, domain);
+	ret = fn(s->core, req, &out);
+	domain_unlock(s, domain);
 	if (unlikely(out.kick || !hs_list_empty(&out.run)))
 		dispatch(s, &out);
+	return ret;
+}
+
+static enum hs_step_result step(struct shell *s, struct hs_req *req)
+{
+	enum hs_step_result ret;
+	struct hs_out out;
+
+	if (req->domain != HS_DOMAIN_NONE)
+		return step_with(s, req, hs_step);
+	hs_out_init(&out);
+	ret = hs_step(s->core, req, &out);
+	dispatch(s, &out);
 	return ret;
 }
 
@@ -254,7 +265,10 @@ static void __attribute__((noinline)) finish(struct shell *s, struct hs_req *req
 	}
 }
 
-static inline void request(struct shell *s, struct client *c, enum hs_op op, u64 block)
+typedef void (*init_fn)(struct hs_core *core, struct hs_req *req, u32 *csum);
+
+static hs_always_inline void request_with(struct shell *s, struct client *c, enum hs_op op, u64 block, init_fn init,
+					  step_fn fn)
 {
 	struct hs_req *req = &c->req;
 	enum hs_step_result ret;
@@ -263,16 +277,21 @@ static inline void request(struct shell *s, struct client *c, enum hs_op op, u64
 	req->flags = 0;
 	req->sector.nr = block * HS_PAGE_SECTORS;
 	req->sectors = HS_PAGE_SECTORS;
-	s->init(s->core, req, NULL);
-	ret = step(s, req);
-	if (ret == HS_IO) {
+	init(s->core, req, NULL);
+	ret = step_with(s, req, fn);
+	if (likely(ret == HS_IO)) {
 		perform(s, req);
-		ret = step(s, req);
+		ret = step_with(s, req, fn);
 	}
-	if (ret != HS_DONE)
+	if (unlikely(ret != HS_DONE))
 		finish(s, req, ret);
-	if (req->error)
+	if (unlikely(req->error))
 		die("a request failed");
+}
+
+static void request(struct shell *s, struct client *c, enum hs_op op, u64 block)
+{
+	request_with(s, c, op, block, hs_req_init, hs_step);
 }
 
 static inline void pass_time(struct shell *s)
@@ -285,15 +304,17 @@ static inline void pass_time(struct shell *s)
 }
 
 /* In the core's place: one I/O, then the end. */
-static void nothing_init(struct hs_core *core, struct hs_req *req, u32 *csum)
+static void __attribute__((noinline)) nothing_init(struct hs_core *core, struct hs_req *req, u32 *csum)
 {
 	req->state = 0;
 	req->domain = 0;
 	req->nr_io = 1;
+	req->error = 0;
 	req->io = req->ios;
 }
 
-static enum hs_step_result nothing_step(struct hs_core *core, struct hs_req *req, struct hs_out *out)
+static enum hs_step_result __attribute__((noinline)) nothing_step(struct hs_core *core, struct hs_req *req,
+								  struct hs_out *out)
 {
 	return req->state++ ? HS_DONE : HS_IO;
 }
@@ -336,8 +357,6 @@ static void shell_open(struct shell *s, enum world_kind kind)
 	const char *why;
 
 	memset(s, 0, sizeof(*s));
-	s->init = hs_req_init;
-	s->step = hs_step;
 	s->kind = kind;
 	if (hs_geometry_choose(&wish, &s->geo, &why) || s->geo.nr_slots != SLOTS)
 		die("no such geometry");
@@ -465,7 +484,7 @@ static struct bench benches[BENCHES] = {
 	},
 	[SHELL] = {
 		.key = "shell", .name = "(of each, the shell itself)",
-		.op = HS_OP_READ, .target = -1, .ocf = -1,
+		.op = HS_OP_READ, .warm = 1000000, .target = -1, .ocf = -1,
 	},
 };
 
@@ -492,17 +511,30 @@ static u32 *bench_trace(u32 which, const u32 *list, u32 nr, u32 ops)
 	return trace;
 }
 
-static void __attribute__((noinline)) replay(struct shell *s, struct client *c, enum hs_op op,
-					     const u32 *trace, u32 nr)
+static hs_always_inline void replay_with(struct shell *s, struct client *c, enum hs_op op, const u32 *trace, u32 nr,
+					 init_fn init, step_fn fn)
 {
 	u32 i;
 
 	for (i = 0; i < nr; i++) {
-		request(s, c, op, trace[i]);
+		request_with(s, c, op, trace[i], init, fn);
 		if (op == HS_OP_WRITE && i % FLUSH_EVERY == FLUSH_EVERY - 1)
 			request(s, c, HS_OP_FLUSH, 0);
 		pass_time(s);
 	}
+}
+
+static void __attribute__((noinline)) replay(struct shell *s, struct client *c, enum hs_op op, const u32 *trace, u32 nr)
+{
+	if (op == HS_OP_READ)
+		replay_with(s, c, HS_OP_READ, trace, nr, hs_req_init, hs_step);
+	else
+		replay_with(s, c, HS_OP_WRITE, trace, nr, hs_req_init, hs_step);
+}
+
+static void __attribute__((noinline)) replay_nothing(struct shell *s, struct client *c, const u32 *trace, u32 nr)
+{
+	replay_with(s, c, HS_OP_READ, trace, nr, nothing_init, nothing_step);
 }
 
 static void counters_sub(struct hs_counters *n, const struct hs_counters *from)
@@ -554,13 +586,12 @@ static void measure(u32 which, enum world_kind kind, u32 ops)
 	shuffle(list, nr);
 	trace = bench_trace(which, list, nr, warm + ops);
 	replay(&s, c, b->op, trace, warm);
-	if (which == SHELL) {
-		s.init = nothing_init;
-		s.step = nothing_step;
-	}
 	count_all(&s, &before);
 	count_begin(&count);
-	replay(&s, c, b->op, trace + warm, ops);
+	if (which == SHELL)
+		replay_nothing(&s, c, trace + warm, ops);
+	else
+		replay(&s, c, b->op, trace + warm, ops);
 	count_end(&count);
 	count_all(&s, &r->n);
 	counters_sub(&r->n, &before);
