@@ -263,12 +263,15 @@ static bool hs_gather_holds(const struct hs_commit *c)
 	return c->held_left || c->set != HS_NOSET;
 }
 
-/* Until there is enough to do without. What stays on hold awaits the next origin FLUSH. */
+/*
+ * Until there is enough to do without; but some of it each time, for what is on the list may have to wait for the next
+ * transaction. What stays on hold awaits the next origin FLUSH.
+ */
 static void hs_gather_held(struct hs_core *core, struct hs_shard *sh, u32 *budget, struct hs_out *out)
 {
 	struct hs_commit *c = &core->commit;
 
-	while (*budget && hs_gather_holds(c) && (sh->todo.count <= sh->todo.mask / 2 || hs_peek(core->failed))) {
+	do {
 		struct hs_set *st;
 
 		if (c->set == HS_NOSET) {
@@ -284,7 +287,7 @@ static void hs_gather_held(struct hs_core *core, struct hs_shard *sh, u32 *budge
 			hs_held_push(core, sh, st, c->set);
 		hs_set_reserve(core, sh, st, c->set, out);
 		c->set = HS_NOSET;
-	}
+	} while (*budget && hs_gather_holds(c) && (sh->todo.count <= sh->todo.mask / 2 || hs_peek(core->failed)));
 }
 
 /* The slot at the head of the todo list. */
