@@ -602,7 +602,7 @@ static enum hs_step_result hs_commit_flushed(struct hs_core *core, u8 was, struc
 		return hs_commit_write(core);
 	hs_poke(core->durable_seq, c->info.seq);
 	c->off = HS_TX_HEADER;
-	return hs_commit_go(core, C_APPLY, HS_DOMAIN_NONE);
+	return hs_commit_go(core, C_APPLY, hs_slot_domain(core, hs_record_slot(c->buf + c->off)));
 }
 
 /* ---- apply ------------------------------------------------------------------------------------------------ */
@@ -669,27 +669,23 @@ static hs_always_inline u32 hs_apply_record(struct hs_core *core, struct hs_shar
 static hs_noinline enum hs_step_result hs_commit_apply(struct hs_core *core)
 {
 	struct hs_commit *c = &core->commit;
-	struct hs_shard *sh = NULL;
+	struct hs_shard *sh = &core->shards[c->req.domain];
 	const u8 *buf = c->buf + c->off, *end = c->buf + c->bytes;
-	u32 budget = HS_STEP_BUDGET, shard;
+	u32 budget = HS_STEP_BUDGET;
+	s32 domain = c->req.domain;
 
-	if ((u32)c->req.domain < core->nr_shards) {
-		sh = &core->shards[c->req.domain];
-		sh->wake = true;
-	}
+	sh->wake = true;
 	for (; buf < end && budget; budget--) {
 		u32 slot = hs_record_slot(buf);
 
-		shard = hs_set_shard(core, slot >> core->geo.assoc_shift);
-		if ((s32)shard != c->req.domain) {
-			c->off = (u32)(buf - c->buf);
-			return hs_commit_go(core, C_APPLY, (s32)shard);
-		}
+		domain = (s32)hs_set_shard(core, slot >> core->geo.assoc_shift);
+		if (domain != c->req.domain)
+			break;
 		buf += hs_apply_record(core, sh, buf, slot);
 	}
 	c->off = (u32)(buf - c->buf);
 	if (buf < end)
-		return HS_AGAIN;
+		return hs_commit_go(core, C_APPLY, domain);
 	return hs_commit_go(core, C_APPLIED, hs_journal_domain(core));
 }
 
