@@ -452,6 +452,7 @@ static u32 *trace_cycle(const u32 *list, u32 from, u32 nr)
 /* ---- cases ----------------------------------------------------------------------------------------- */
 
 struct result {
+	u32 ops;
 	double ns, instructions;
 	struct hs_counters n;	/* of the measured part */
 };
@@ -488,6 +489,12 @@ static struct bench benches[BENCHES] = {
 	},
 };
 
+/* Of nr blocks, those that are written: the rest are evicted for the slots that overwriting takes. */
+static u32 first_blocks(u32 nr)
+{
+	return nr - nr / 8;
+}
+
 static u32 *bench_trace(u32 which, const u32 *list, u32 nr, u32 ops)
 {
 	u32 *all, *trace, i, blocks = (u32)(ORIGIN_BYTES / HS_PAGE);
@@ -499,8 +506,7 @@ static u32 *bench_trace(u32 which, const u32 *list, u32 nr, u32 ops)
 	case WRITE_DIRTY:
 		return trace_draw(list, DIRTY_BLOCKS, ops);
 	case WRITE_FIRST:
-		/* The rest are evicted for the slots that overwriting takes. */
-		return trace_cycle(list, nr - nr / 8, ops);
+		return trace_cycle(list, first_blocks(nr), ops);
 	}
 	all = need(malloc(blocks * sizeof(*all)));
 	for (i = 0; i < blocks; i++)
@@ -584,6 +590,10 @@ static void measure(u32 which, enum world_kind kind, u32 ops)
 	shell_open(&s, kind);
 	nr = resident(&s, c, list);
 	shuffle(list, nr);
+	/* Write-back comes in bursts: whole rounds over the blocks, so that each is in the figures as often as it comes. */
+	if (which == WRITE_FIRST)
+		ops = (u32)hs_max(2, ops / first_blocks(nr)) * first_blocks(nr);
+	r->ops = ops;
 	trace = bench_trace(which, list, nr, warm + ops);
 	replay(&s, c, b->op, trace, warm);
 	count_all(&s, &before);
@@ -867,11 +877,12 @@ static void print_table(u32 ops)
 	printf("\nA request's share of the background:%33s\n", "");
 	for (i = 0; i < SHELL; i++) {
 		const struct hs_counters *n = &benches[i].result[WORLD_PLAIN].n;
+		u32 nr = benches[i].result[WORLD_PLAIN].ops;
 
 		printf("%-33s%9.4f commits%9.6f checkpoints%8.1f B journal%8.1f B table%6.2f write-backs\n",
-		       benches[i].name, (double)n->commits / ops, (double)n->checkpoints / ops,
-		       (double)n->journal_bytes / ops, (double)n->table_bytes / ops,
-		       (double)n->write_backs / ops);
+		       benches[i].name, (double)n->commits / nr, (double)n->checkpoints / nr,
+		       (double)n->journal_bytes / nr, (double)n->table_bytes / nr,
+		       (double)n->write_backs / nr);
 	}
 }
 
@@ -919,6 +930,7 @@ static void measure_one(const char *what, u32 ops)
 			if (strcmp(key, what))
 				continue;
 			measure(i, (enum world_kind)k, ops);
+			printf("requests: %u\n", benches[i].result[k].ops);
 			return;
 		}
 	}

@@ -18,7 +18,7 @@ collected() { # CASE.WORLD
 	local requests=$((OPS / (${1##*.} == 2 ? 20 : 5)))
 	OPS=$requests GLIBC_TUNABLES=glibc.cpu.hwcaps=-ERMS,-FSRM valgrind --tool=callgrind --instr-atstart=no \
 		--callgrind-out-file="$tmp/$1.callgrind" "$program" --only "$1" 2>&1 |
-		awk -v n=$requests '/Collected :/ { printf "%.1f\n", $NF / n }' >"$tmp/$1"
+		awk '/^requests:/ { n = $2 } /Collected :/ { printf "%.1f\n", $NF / n }' >"$tmp/$1"
 }
 
 mkdir -p $out
