@@ -5,12 +5,12 @@
 # timeout: 240
 # programs: hotset
 hs() { /bin/hotset "$@"; }
-cases=0
+cases=0 status=1
 refused() { # PATTERN ARGUMENT...
 	local pattern=$1 rc=0
 	shift
 	hs "$@" >/tmp/out 2>/tmp/err </dev/null || rc=$?
-	[ $rc = 1 ] || die "hotset $*: status $rc: $(cat /tmp/out /tmp/err)"
+	[ $rc = $status ] || die "hotset $*: status $rc: $(cat /tmp/out /tmp/err)"
 	grep -v 'dirty blocks left$' /tmp/err >/tmp/line
 	[ "$(wc -l </tmp/line)" = 1 ] || die "hotset $*: not one line: $(cat /tmp/err)"
 	grep -q "^hotset: .*$pattern" /tmp/line || die "hotset $*: does not say '$pattern': $(cat /tmp/err)"
@@ -32,13 +32,13 @@ disk 1 32
 dd if=/dev/urandom of=/tmp/data bs=1M count=8 2>/dev/null
 : >/tmp/file
 
-# ---- no module, nothing there
+echo "no module, nothing there"
 refused 'no target hotset, and its module dm-hotset cannot be loaded: install the package hotset-dkms' \
 	attach data /dev/nullb0 /dev/nullb1
 gone data
 load_module
 
-# ---- attach
+echo "attach"
 refused '/dev/missing: No such file' attach data /dev/missing /dev/nullb1
 refused '/dev/missing: No such file' attach data /dev/nullb0 /dev/missing
 refused '/tmp/file: a file, and the kernel caches block devices only: .losetup' attach data /tmp/file /dev/nullb1
@@ -65,7 +65,7 @@ remove small
 refused 'dirty_limit wants percent' attach data /dev/nullb0 /dev/nullb1 --set dirty_limit=101
 gone data
 
-# ---- a name that is not running, another's device
+echo "a name that is not running, another's device"
 for command in stats flush detach stop; do
 	refused 'nobody: ' $command nobody
 done
@@ -74,22 +74,26 @@ create other "0 8 zero"
 refused 'other: a device-mapper device of target zero, not a hotset cache' detach other
 remove other
 
-# ---- a name that is taken
+echo "a name that is taken"
 hs attach data /dev/nullb0 /dev/nullb1 >/dev/null || die "attach"
 refused 'data: is attached already' attach data /dev/nullb0 /dev/nullb1
 refused 'in use' attach data2 /dev/nullb0 /dev/nullb1
 gone data2
 refused 'a cache named data is in the kernel' serve /dev/nullb0 /dev/nullb1 --name data
+status=2	# of check: cannot tell
 refused 'in use' check /dev/nullb1
+status=1
+refused 'in use' writeback /dev/nullb0 /dev/nullb1
+refused 'in use' format /dev/nullb0 /dev/nullb1 --force
 refused 'the kernel runs it, and lists nothing' lost data
 
-# ---- settings
+echo "settings"
 refused 'no setting nonsense' set data nonsense=1
 refused 'dirty_limit=200: dirty_limit wants percent' set data dirty_limit=200
 refused 'mode fast: want writeback' set data mode=fast
 refused "seq_cutoff=4 M: not a value" set data "seq_cutoff=4 M"
 
-# ---- detach of a device that is open
+echo "detach of a device that is open"
 mke2fs -q -F /dev/mapper/data || die "mke2fs"
 mount -t ext4 /dev/mapper/data /mnt || die "mount"
 refused '/dev/mapper/data is mounted on /mnt: unmount it first' detach data
@@ -112,14 +116,14 @@ dmsetup resume --noudevsync data || die "resume"
 hs detach data >/dev/null 2>&1 || die "detach"
 gone data
 
-# ---- an origin that changed
+echo "an origin that changed"
 dd if=/dev/urandom of=/dev/nullb0 bs=4k count=1 oflag=direct conv=fsync 2>/dev/null
 refused 'changed' attach data /dev/nullb0 /dev/nullb1
 gone data
 hs attach data /dev/nullb0 /dev/nullb1 --accept-changed-origin >/dev/null || die "accept"
 hs detach data >/dev/null || die "detach"
 
-# ---- detach while write-back fails: the device stays, and so do the data
+echo "detach while write-back fails: the device stays, and so do the data"
 modprobe dm-flakey
 create o "0 131072 linear /dev/nullb0 0"
 hs format /dev/mapper/o /dev/nullb1 --force >/dev/null || die "format"
@@ -141,7 +145,7 @@ dd if=/dev/nullb0 of=/tmp/out bs=1M count=4 iflag=direct 2>/dev/null
 cmp -n 4194304 /tmp/out /tmp/data || die "the origin lacks what was written back"
 remove o
 
-# ---- not root
+echo "not root"
 adduser -D -H user 2>/dev/null || echo 'user:x:1000:1000::/:/bin/sh' >>/etc/passwd
 for command in "stats data" "list" "attach data /dev/nullb0 /dev/nullb1"; do
 	HOTSET_RUNDIR=/run setpriv --reuid 1000 --clear-groups /bin/hotset $command >/tmp/out 2>/tmp/err
