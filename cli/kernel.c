@@ -378,12 +378,13 @@ static int mode_await(const char *name, enum hs_mode mode, struct hs_progress *p
 				       name, state.stats.lost);
 		total = left > total ? left : total;
 		hs_progress_show(progress, left, total);
-		if (left < least || state.stats.write_back_errors == errors)
+		if (left < least) {
+			least = left;
 			looks = 0;
-		else if (++looks > STUCK_LOOKS)
+			errors = state.stats.write_back_errors;
+		} else if (state.stats.write_back_errors > errors && ++looks > STUCK_LOOKS) {
 			return flush_complain(name, -EIO);
-		least = left < least ? left : least;
-		errors = state.stats.write_back_errors;
+		}
 		poll(NULL, 0, LOOK_MS);
 	}
 }

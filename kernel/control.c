@@ -137,10 +137,13 @@ static int hs_dm_await_clean(struct hs_dm *dm)
 		hs_dm_count(dm, &sum);
 		if (sum.dirty <= sum.lost)
 			return sum.lost ? -EIO : 0;
-		if (sum.dirty < least || (sum.write_back_errors == errors && !hs_core_failed(dm->core)))
+		if (sum.dirty < least) {
+			least = sum.dirty;
 			since = ktime_get_ns();
-		least = min(least, sum.dirty);
-		errors = sum.write_back_errors;
+			errors = sum.write_back_errors;
+		} else if (sum.write_back_errors == errors && !hs_core_failed(dm->core)) {
+			since = ktime_get_ns();
+		}
 		if (ktime_get_ns() - since > HS_STUCK_NS)
 			return -EIO;
 		if (dm_suspended(dm->ti))

@@ -13,6 +13,7 @@
 #	# short			one of the short set
 #	# memory: MIB	(1536)
 #	# programs: NAME...	the machine gets these too: hotset (with the plugin), tests/tools' and any of the PATH
+#	# files: PATH...	and these files: at their own places, or below / if they are the project's
 #	# allow: PATTERN	lines of the kernel log that match are expected
 #	# disk: ORIGIN-MIB CACHE-MIB	two files as disks, /dev/vda and /dev/vdb
 #	# host: COMMANDS	run before, in a directory with those files: origin, cache
@@ -89,7 +90,7 @@ add_program() { # DIR NAME
 
 # The second archive: the module, the script, and the helpers.
 job_image() { # MODULE-DIR SCRIPT OUT
-	local dir program
+	local dir program file
 	dir=$(mktemp -d "$build/job.XXXXXX") || exit 1
 	mkdir -p "$dir/guest" "$dir/bin"
 	cp "$1/stripped.ko" "$dir/dm-hotset.ko"
@@ -99,6 +100,9 @@ job_image() { # MODULE-DIR SCRIPT OUT
 	[ -z "$2" ] || { echo '. /guest/lib.sh'; cat "$2"; } >"$dir/test"
 	for program in $([ -z "$2" ] || mark programs "$2" ''); do
 		add_program "$dir" "$program"
+	done
+	for file in $([ -z "$2" ] || mark files "$2" ''); do
+		install -D -m 644 "$(cd "$root" && realpath "$file")" "$dir/${file#/}" || die "no $file"
 	done
 	(cd "$dir" && find . | cpio -o -H newc --quiet) >"$3"
 	rm -rf "$dir"
