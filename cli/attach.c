@@ -138,7 +138,7 @@ int hs_attach(const struct hs_attach *attach)
 		.accept_changed_origin = attach->accept_changed,
 	};
 	struct hs_error err = { .msg = "" };
-	struct stat origin, cache;
+	struct stat origin = { .st_rdev = 0 }, cache = { .st_rdev = 0 };
 	struct hs_layout layout;
 	char params[PARAMS_MAX];
 	enum hs_mode mode;

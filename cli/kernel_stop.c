@@ -98,7 +98,7 @@ static int suspend(const char *name, struct hs_kernel_state *state)
 /* Ends suspended, with nothing dirty; or as it was, after a complaint. */
 static int settle(const char *name, struct hs_progress *progress)
 {
-	struct hs_kernel_state state;
+	struct hs_kernel_state state = { .suspended = false };
 
 	for (int round = 0; round < ROUNDS; round++) {
 		if (hs_kernel_flush(name, progress) || suspend(name, &state))
