@@ -377,7 +377,8 @@ static int mode_await(const char *name, enum hs_mode mode, struct hs_progress *p
 				       "until they are overwritten or forgotten the mode is in force but not stored",
 				       name, state.stats.lost);
 		total = left > total ? left : total;
-		hs_progress_show(progress, left, total);
+		if (total)
+			hs_progress_show(progress, left, total);
 		if (left < least) {
 			least = left;
 			looks = 0;

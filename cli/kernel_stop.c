@@ -7,6 +7,9 @@
 #include <errno.h>
 #include <dirent.h>
 #include <inttypes.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,7 +22,9 @@
 #include "kernel.h"
 #include "klog.h"
 
-#define ROUNDS	5	/* of write-back, while others write */
+#define LOOK_MS		100
+#define LOOKERS_MS	5000
+#define ROUNDS		5	/* of write-back, while others write */
 
 /* ---- who uses it ----------------------------------------------------------------------------- */
 
@@ -40,26 +45,65 @@ static void holder_find(const struct hs_kernel_state *state, char *name, size_t 
 		closedir(dir);
 }
 
-static int busy_complain(const char *name, const struct hs_kernel_state *state)
+/* Mounted, swap and the like, with the words for it. */
+static bool is_used(const struct hs_kernel_state *state, struct hs_error *err)
 {
 	const struct stat st = {
 		.st_mode = S_IFBLK,
 		.st_rdev = makedev(state->major, state->minor),
 	};
-	struct hs_error err = { .msg = "" };
 	char holder[256];
 
-	if (hs_file_in_use(&st, state->device, &err))
-		return hs_fail("%s: %s", name, err.msg);
+	if (hs_file_in_use(&st, state->device, err))
+		return true;
 	holder_find(state, holder, sizeof(holder));
-	if (*holder)
-		return hs_fail("%s: %s is in use by the device %s: remove that first (see lsblk)", name, state->device,
-			       holder);
+	if (!*holder)
+		return false;
+	snprintf(err->msg, sizeof(err->msg), "%s is in use by the device %s: remove that first (see lsblk)",
+		 state->device, holder);
+	return true;
+}
+
+static int busy_complain(const char *name, const struct hs_kernel_state *state)
+{
+	struct hs_error err = { .msg = "" };
+
+	if (is_used(state, &err))
+		return hs_fail("%s: %s", name, err.msg);
 	return hs_fail("%s: %s is open: end the programs that use it first ('fuser -v %s' names them)", name,
 		       state->device, state->device);
 }
 
+/* Waits for who only has a look at the device, as udev does at every change, to close it. */
+static int closed_await(const char *name, struct hs_kernel_state *state)
+{
+	struct hs_error err = { .msg = "" };
+
+	for (unsigned int ms = 0; ms <= LOOKERS_MS; ms += LOOK_MS) {
+		if (hs_kernel_look(name, state))
+			return HS_EXIT_FAILED;
+		if (!state->open_count)
+			return 0;
+		if (is_used(state, &err))
+			break;
+		poll(NULL, 0, LOOK_MS);
+	}
+	return busy_complain(name, state);
+}
+
 /* ---- write-back, suspended at its end -------------------------------------------------------- */
+
+/* A command that is interrupted must not leave a suspended device behind. */
+static void signals_hold(bool hold)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGHUP);
+	sigprocmask(hold ? SIG_BLOCK : SIG_UNBLOCK, &set, NULL);
+}
 
 /* Back to where it was. */
 static int resume(const char *name)
@@ -95,18 +139,24 @@ static int suspend(const char *name, struct hs_kernel_state *state)
 	return r;
 }
 
-/* Ends suspended, with nothing dirty; or as it was, after a complaint. */
+/* Ends suspended, with nothing dirty and signals held; or as it was, after a complaint. */
 static int settle(const char *name, struct hs_progress *progress)
 {
 	struct hs_kernel_state state = { .suspended = false };
+	int r;
 
 	for (int round = 0; round < ROUNDS; round++) {
-		if (hs_kernel_flush(name, progress) || suspend(name, &state))
+		if (hs_kernel_flush(name, progress))
 			return HS_EXIT_FAILED;
-		if (!state.stats.dirty)
+		signals_hold(true);
+		r = suspend(name, &state);
+		if (!r && !state.stats.dirty)
 			return 0;
-		if (resume(name))
-			return HS_EXIT_FAILED;
+		if (!r)
+			r = resume(name);
+		signals_hold(false);
+		if (r)
+			return r;
 	}
 	return hs_fail("%s: others keep writing to it: it was left as it was, with %" PRIu64 " dirty blocks", name,
 		       state.stats.dirty);
@@ -143,16 +193,18 @@ static int device_remove(const char *name, bool suspended)
 
 int hs_kernel_stop(const char *name, bool writeback, struct hs_progress *progress, uint64_t *dirty)
 {
-	struct hs_kernel_state state;
+	struct hs_kernel_state state = { .open_count = 0 };
 	int r;
 
-	if (hs_kernel_look(name, &state))
+	if (closed_await(name, &state))
 		return HS_EXIT_FAILED;
-	if (state.open_count)
-		return busy_complain(name, &state);
 	*dirty = writeback ? 0 : state.stats.dirty;
 	if (!writeback)
 		return device_remove(name, false);
 	r = settle(name, progress);
-	return r ? r : device_remove(name, true);
+	if (r)
+		return r;
+	r = device_remove(name, true);
+	signals_hold(false);
+	return r;
 }

@@ -140,6 +140,21 @@ cmp -n 4194304 /tmp/out /tmp/data || die "the data"
 write 1 4 || die "it does not serve on"
 dmsetup suspend --noflush --nolockfs o && dmsetup reload o --table "0 131072 linear /dev/nullb0 0" &&
 	dmsetup resume --noudevsync o
+# Interrupted while the origin is slow: as it was.
+modprobe dm-delay
+dmsetup suspend --noflush --nolockfs o && dmsetup reload o --table "0 131072 delay /dev/nullb0 0 0 /dev/nullb0 0 2000" &&
+	dmsetup resume --noudevsync o
+/bin/hotset detach data >/tmp/out 2>&1 &
+pid=$!
+sleep 2
+kill -TERM $pid
+wait $pid && die "an interrupted detach says that all is well: $(cat /tmp/out)"
+[ -b /dev/mapper/data ] || die "interrupted, and the device is gone"
+dmsetup info -c --noheadings -o suspended data | grep -qi suspended && die "interrupted, and suspended"
+dd if=/dev/mapper/data of=/dev/null bs=1M count=4 iflag=direct 2>/dev/null || die "read"
+at_least "dirty" "$(key dirty)" 1
+dmsetup suspend --noflush --nolockfs o && dmsetup reload o --table "0 131072 linear /dev/nullb0 0" &&
+	dmsetup resume --noudevsync o
 hs detach data >/tmp/out 2>&1 || die "detach: $(cat /tmp/out)"
 dd if=/dev/nullb0 of=/tmp/out bs=1M count=4 iflag=direct 2>/dev/null
 cmp -n 4194304 /tmp/out /tmp/data || die "the origin lacks what was written back"
