@@ -12,11 +12,11 @@
 #	# timeout: SECONDS	(120)
 #	# short			one of the short set
 #	# memory: MIB	(1536)
-#	# programs: NAME...	the machine gets these too: hotset (with the plugin), tests/tools' and any of the PATH
-#	# files: PATH...	and these files: at their own places, or below / if they are the project's
 #	# allow: PATTERN	lines of the kernel log that match are expected
 #	# disk: ORIGIN-MIB CACHE-MIB	two files as disks, /dev/vda and /dev/vdb
 #	# host: COMMANDS	run before, in a directory with those files: origin, cache
+#	# programs: NAME...	the machine gets these as well: hotset (with the plugin), tests/tools' and any of the PATH
+#	# files: PATH...	and these: at their own places, or below / if they are the project's
 #	# after: COMMANDS	run after each boot ($boot); the test passes only if they do
 #	# boots: N	so many machines one after the other, on the same disks
 #	# kill: SECONDS	all but the last are killed so long after they first said "flushed N"; the next one finds
@@ -68,29 +68,9 @@ build_module() { # KERNEL-DIR OUT
 	strip --strip-debug -o "$2/stripped.ko" "$2/dm-hotset.ko"
 }
 
-# A program with its libraries.
-add_program() { # DIR NAME
-	local path lib built
-	built=$(dirname "$HOTSET")
-	case $2 in
-	hotset)
-		path=$HOTSET
-		cp "$built/nbdkit-hotset-plugin.so" "$1/bin/" || die "no plugin: run make"
-		;;
-	*)
-		path=$built/tools/$2
-		[ -x "$path" ] || path=$(PATH=$PATH:/sbin:/usr/sbin command -v "$2") || die "no $2: run tools/setup.sh"
-		;;
-	esac
-	cp "$(readlink -f "$path")" "$1/bin/$2"
-	for lib in $(ldd "$path" | grep -oE '/[^ ]+'); do
-		[ -e "$1$lib" ] || install -D "$lib" "$1$lib"
-	done
-}
-
 # The second archive: the module, the script, and the helpers.
 job_image() { # MODULE-DIR SCRIPT OUT
-	local dir program file
+	local dir
 	dir=$(mktemp -d "$build/job.XXXXXX") || exit 1
 	mkdir -p "$dir/guest" "$dir/bin"
 	cp "$1/stripped.ko" "$dir/dm-hotset.ko"
@@ -98,12 +78,6 @@ job_image() { # MODULE-DIR SCRIPT OUT
 	cp "$here/guest/init" "$dir/init"
 	cp "$build"/tools/* "$dir/bin/" 2>/dev/null
 	[ -z "$2" ] || { echo '. /guest/lib.sh'; cat "$2"; } >"$dir/test"
-	for program in $([ -z "$2" ] || mark programs "$2" ''); do
-		add_program "$dir" "$program"
-	done
-	for file in $([ -z "$2" ] || mark files "$2" ''); do
-		install -D -m 644 "$(cd "$root" && realpath "$file")" "$dir/${file#/}" || die "no $file"
-	done
 	(cd "$dir" && find . | cpio -o -H newc --quiet) >"$3"
 	rm -rf "$dir"
 }
@@ -132,7 +106,7 @@ machine() { # KERNEL-DIR INITRD CONSOLE RESULTS APPEND [QEMU-OPTION...]
 	exec qemu-system-x86_64 -M q35,hpet=off -accel tcg,thread=multi -smp 2 -m "$memory" -cpu max -nodefaults \
 		-no-user-config -display none -no-reboot -serial "$console" -chardev "file,id=results,path=$results" \
 		-serial chardev:results -kernel "$kernel/vmlinux" -initrd "$initrd" \
-		-append "console=ttyS0 panic=-1 nokaslr no_timer_check mitigations=off $append" "$@"
+		-append "console=ttyS0 panic=-1 nokaslr mitigations=off $append" "$@"
 }
 
 disks_of() { # SCRIPT DIR: options for qemu, one a line
@@ -192,6 +166,7 @@ boots() { # KERNEL-DIR MODULE-DIR SCRIPT DIR: why it failed
 	kill=$(mark kill "$script" "")
 	prepare_disks "$script" "$dir" || { echo "its preparation failed: $(tail -n 2 "$dir/host.log")"; return; }
 	job_image "$2" "$script" "$dir/job.cpio"
+	"$here/programs.sh" "$script" >>"$dir/job.cpio" || { echo "no programs for it"; return; }
 	cat "$(image_of "$1")" "$dir/job.cpio" >"$dir/initrd"
 	nr=$(mark boots "$script" 1)
 	for ((boot = 1; boot <= nr; boot++)); do
