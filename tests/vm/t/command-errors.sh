@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # What the hotset command refuses about kernel caches: one line that names the thing and the way out, status 1, and
 # everything is as it was.
-# short
 # timeout: 600
 # programs: hotset setpriv
 hs() { /bin/hotset "$@"; }

@@ -2,7 +2,7 @@
 # A cache goes from the kernel to `hotset serve` and back, and again, by commands alone: clean, and after the server was
 # killed. Nothing is lost, nobody takes the origin for a changed one, and the statistics of both kinds have the same keys.
 # short
-# timeout: 240
+# timeout: 300
 # programs: hotset nbdkit nbdcmd
 load_module
 pair 64 32

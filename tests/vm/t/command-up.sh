@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # What hotset@.service runs, with a kernel cache: devices that come late in either order, a restart that takes the cache
 # over, a signal, a device that is still in use then; and a cache device that fails under it: writes go on, on record.
-# short
-# timeout: 240
+# timeout: 300
 # programs: hotset
 load_module
 hs() { /bin/hotset "$@"; }

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # The hotset command and a kernel cache: attach, list, stats in all formats, set, flush, detach, stop; with what it says.
 # short
-# timeout: 180
+# timeout: 300
 # programs: hotset
 load_module
 pair 64 32
