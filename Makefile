@@ -22,6 +22,8 @@ libdir		:= $(PREFIX)/lib
 includedir	:= $(PREFIX)/include
 mandir		:= $(PREFIX)/share/man
 completiondir	:= $(PREFIX)/share/bash-completion/completions
+unitdir		:= $(PREFIX)/lib/systemd/system
+rulesdir	:= $(PREFIX)/lib/udev/rules.d
 plugindir	 = $(shell $(PKG_CONFIG) --variable=plugindir nbdkit)
 VERSION		:= $(shell sed -n 's/.*HS_VERSION_STRING[[:space:]]*"\(.*\)"/\1/p' include/hotset/hotset.h)
 SONAME		:= libhotset.so.0
@@ -72,13 +74,14 @@ HS_LDFLAGS	:= -pthread $(if $(SAN),-fsanitize=$(SAN)) -Wl,--as-needed $(LDFLAGS)
 # Kernel limits. Sanitizers enlarge stack frames, so theirs are not measured.
 CORE_CFLAGS	:= -Wvla -Wdeclaration-after-statement $(if $(SAN),,-Wframe-larger-than=1024)
 
-PACKAGES	:= libnbd blkid uuid json-c libsystemd nbdkit cmocka
+PACKAGES	:= libnbd blkid uuid json-c libsystemd devmapper nbdkit cmocka
 # Asked for only once something is compiled: `make help` and `make setup` work without them.
 pkg		 = $(or $(shell $(PKG_CONFIG) $(1) 2>/dev/null),$(if $(shell $(PKG_CONFIG) --exists $(PACKAGES) || echo no),\
 		   $(error development packages are missing ($(PACKAGES)): run `make setup` as root)))
 PKG_CFLAGS	 = $(eval PKG_CFLAGS := $$(call pkg,--cflags $(PACKAGES)))$(PKG_CFLAGS)
 LIB_LIBS	 = $(eval LIB_LIBS := $$(call pkg,--libs libnbd blkid uuid))$(LIB_LIBS)
 APP_LIBS	 = $(eval APP_LIBS := $$(call pkg,--libs libnbd blkid uuid json-c libsystemd))$(APP_LIBS)
+CLI_LIBS	 = $(eval CLI_LIBS := $$(call pkg,--libs devmapper))$(CLI_LIBS)
 
 # One short line a file; V=1 shows the commands.
 ifeq ($(V),)
@@ -87,7 +90,8 @@ endif
 
 # ---- build ---------------------------------------------------------------------------------------
 
-.PHONY: all
+.PHONY: all programs
+programs: $(LIB) $(CLI) $(PLUGIN) $(MAN) ## Build only what is installed
 all: $(LIB) $(CLI) $(PLUGIN) $(UNIT) $(TOOLS) $(BENCH) $(SIM) $(MAN) ## Build everything into $(BUILD)
 
 # Rebuilds what was compiled with other flags.
@@ -98,6 +102,7 @@ $(BUILD)/flags: FORCE
 
 $(BUILD)/obj/core/%.o: DIR_CFLAGS := $(CORE_CFLAGS)
 $(BUILD)/obj/core/%.o: PKG_CFLAGS :=
+$(BUILD)/obj/cli/serve.o: DIR_CFLAGS = -DHS_PLUGIN_DIR='"$(plugindir)"'
 # nbdkit's macro defines plugin_init without a prototype.
 $(BUILD)/obj/nbd/%.o: DIR_CFLAGS := $(if $(findstring clang,$(CC)),-Wno-missing-prototypes)
 $(BUILD)/obj/%.o: %.c $(BUILD)/flags
@@ -121,8 +126,9 @@ $(BUILD)/$(SONAME): $(call objects,$(LIB_SRC)) $(BUILD)/libhotset.map
 $(BUILD)/libhotset.so: $(BUILD)/$(SONAME)
 	@ln -sf $(SONAME) $@
 
-$(BUILD)/hotset: $(call objects,$(CLI_SRC)) $(BUILD)/libhotset.a
-	$(call Q,LD)$(CC) $(HS_LDFLAGS) -o $@ $^ $(APP_LIBS)
+# The words of statistics are the plugin's.
+$(BUILD)/hotset: $(call objects,$(CLI_SRC) nbd/stats.c) $(BUILD)/libhotset.a
+	$(call Q,LD)$(CC) $(HS_LDFLAGS) -o $@ $^ $(APP_LIBS) $(CLI_LIBS)
 
 $(BUILD)/plugin.map: $(BUILD)/flags
 	@echo '{ global: plugin_init; local: *; };' >$@
@@ -243,13 +249,19 @@ bench-core bench-nbd bench-open: bench-%: all
 
 # ---- install -------------------------------------------------------------------------------------
 
+# The simulator is for the tree; its page stays there too.
+PAGES		:= $(filter-out %/hotset-sim.1,$(MAN))
+MODULE_FILES	:= Kbuild core/SOURCES $(CORE_SRC) $(wildcard core/*.h kernel/*.[ch]) include/hotset/enums.h
+dkmsdir		:= /usr/src/hotset-$(VERSION)
+
 INSTALLED = $(bindir)/hotset $(libdir)/libhotset.a $(libdir)/$(SONAME) $(libdir)/libhotset.so \
 	$(libdir)/pkgconfig/hotset.pc $(patsubst include/%,$(includedir)/%,$(wildcard include/hotset/*.h)) \
-	$(plugindir)/nbdkit-hotset-plugin.so $(completiondir)/hotset \
-	$(foreach m,$(notdir $(MAN)),$(mandir)/man$(patsubst .%,%,$(suffix $(m)))/$(m))
+	$(plugindir)/nbdkit-hotset-plugin.so $(completiondir)/hotset $(unitdir)/hotset@.service \
+	$(rulesdir)/90-hotset.rules \
+	$(foreach m,$(notdir $(PAGES)),$(mandir)/man$(patsubst .%,%,$(suffix $(m)))/$(m))
 
-.PHONY: install uninstall clean FORCE
-install: all ## Install into $(DESTDIR)$(PREFIX), the plugin into nbdkit's directory
+.PHONY: install uninstall install-dkms deb clean FORCE
+install: programs ## Install into $(DESTDIR)$(PREFIX), the plugin into nbdkit's directory
 	install -D $(BUILD)/hotset $(DESTDIR)$(bindir)/hotset
 	install -D -m 644 $(BUILD)/libhotset.a $(DESTDIR)$(libdir)/libhotset.a
 	install -D -m 644 $(BUILD)/$(SONAME) $(DESTDIR)$(libdir)/$(SONAME)
@@ -257,13 +269,23 @@ install: all ## Install into $(DESTDIR)$(PREFIX), the plugin into nbdkit's direc
 	install -D -m 644 -t $(DESTDIR)$(includedir)/hotset include/hotset/*.h
 	install -D -m 644 $(BUILD)/nbdkit-hotset-plugin.so $(DESTDIR)$(plugindir)/nbdkit-hotset-plugin.so
 	install -D -m 644 cli/hotset.bash-completion $(DESTDIR)$(completiondir)/hotset
-	for m in $(MAN); do install -D -m 644 -t $(DESTDIR)$(mandir)/man$${m##*.} $$m || exit 1; done
-	mkdir -p $(DESTDIR)$(libdir)/pkgconfig
-	sed -e 's,@PREFIX@,$(PREFIX),' -e 's,@VERSION@,$(VERSION),' hotset.pc.in >$(DESTDIR)$(libdir)/pkgconfig/hotset.pc
+	for m in $(PAGES); do install -D -m 644 -t $(DESTDIR)$(mandir)/man$${m##*.} $$m || exit 1; done
+	mkdir -p $(DESTDIR)$(libdir)/pkgconfig $(DESTDIR)$(unitdir) $(DESTDIR)$(rulesdir)
+	sed -e 's,@PREFIX@,$(PREFIX),' -e 's,@LIBDIR@,$(libdir),' -e 's,@VERSION@,$(VERSION),' hotset.pc.in \
+		>$(DESTDIR)$(libdir)/pkgconfig/hotset.pc
+	sed 's,/usr/bin/hotset,$(bindir)/hotset,' 'systemd/hotset@.service' >'$(DESTDIR)$(unitdir)/hotset@.service'
+	sed 's,/usr/bin/hotset,$(bindir)/hotset,' systemd/90-hotset.rules >$(DESTDIR)$(rulesdir)/90-hotset.rules
 
 uninstall: ## Remove what install put there
 	rm -f $(addprefix $(DESTDIR),$(INSTALLED))
 	-rmdir $(DESTDIR)$(includedir)/hotset
+
+install-dkms: ## Install the module's sources for DKMS: then `dkms add hotset/VERSION`
+	for f in $(MODULE_FILES); do install -D -m 644 $$f $(DESTDIR)$(dkmsdir)/$$f || exit 1; done
+	sed 's/#MODULE_VERSION#/$(VERSION)/' dkms.conf >$(DESTDIR)$(dkmsdir)/dkms.conf
+
+deb: ## Debian packages, into build/deb
+	tools/deb.sh build/deb
 
 clean: ## Remove everything that was built
 	rm -rf build bench/out

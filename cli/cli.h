@@ -28,6 +28,11 @@ struct hs_cmd {
 
 extern const struct hs_cmd hs_cmd_format;
 extern const struct hs_cmd hs_cmd_serve;
+extern const struct hs_cmd hs_cmd_attach;
+extern const struct hs_cmd hs_cmd_detach;
+extern const struct hs_cmd hs_cmd_monitor;
+extern const struct hs_cmd hs_cmd_up;
+extern const struct hs_cmd hs_cmd_udev;
 extern const struct hs_cmd hs_cmd_stats;
 extern const struct hs_cmd hs_cmd_set;
 extern const struct hs_cmd hs_cmd_flush;

@@ -80,8 +80,8 @@ static void connect_complain(const char *name, const char *path, int err)
 {
 	switch (err) {
 	case ENOENT:
-		hs_fail("%s: no server of that name is running; 'hotset list' shows those that are",
-			name);
+		hs_fail("%s: no server of that name is running, and %s; 'hotset list' shows those that are", name,
+			geteuid() ? "only root sees the kernel's caches" : "the kernel has no such cache");
 		break;
 	case ECONNREFUSED:
 		hs_fail("%s: its server is gone without a stop; start it again with 'hotset serve'",

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* hotset list: the servers whose control sockets are in the run directory. */
+/* hotset list: the servers whose control sockets are in the run directory, and the kernel's caches. */
 #include <errno.h>
 #include <glob.h>
 #include <inttypes.h>
@@ -13,8 +13,10 @@
 #include "../nbd/names.h"
 #include "cli.h"
 #include "control.h"
+#include "dm.h"
+#include "kernel.h"
 
-#define COLUMNS	7
+#define COLUMNS	8
 
 static const struct option options[] = {
 	HS_FLAG("json", 'j'),
@@ -23,14 +25,13 @@ static const struct option options[] = {
 
 /* ---- asking ---------------------------------------------------------------------------------- */
 
-/* What info and stats tell of a server, or NULL. */
-static struct json_object *server_ask(const char *name)
+/* Adds mode and dirty to info. Takes over both; NULL if one is missing. */
+static struct json_object *entry_make(struct json_object *info, struct json_object *stats)
 {
-	struct json_object *info = hs_control_ask(name, "info");
-	struct json_object *stats = info ? hs_control_ask(name, "stats") : NULL;
 	struct json_object *dirty, *mode;
 
-	if (!stats) {
+	if (!info || !stats) {
+		json_object_put(stats);
 		json_object_put(info);
 		return NULL;
 	}
@@ -40,6 +41,29 @@ static struct json_object *server_ask(const char *name)
 		json_object_object_add(info, "dirty", json_object_get(dirty));
 	json_object_put(stats);
 	return info;
+}
+
+/* What info and stats tell of a server, or NULL. */
+static struct json_object *server_ask(const char *name)
+{
+	struct json_object *info = hs_control_ask(name, "info");
+
+	if (info)
+		json_object_object_add(info, "kind", json_object_new_string("server"));
+	return entry_make(info, info ? hs_control_ask(name, "stats") : NULL);
+}
+
+/* Device-mapper devices of other targets are none of ours. */
+static void kernel_add(void *list, const char *name)
+{
+	struct json_object *info, *entry;
+
+	if (!hs_kernel_is(name))
+		return;
+	info = hs_kernel_info(name);
+	entry = entry_make(info, info ? hs_kernel_stats(name) : NULL);
+	if (entry)
+		json_object_array_add(list, entry);
 }
 
 /* Adds the server of a socket. A stale socket is mentioned, a server that just ended is not. */
@@ -66,25 +90,21 @@ static void socket_add(struct json_object *list, const char *path)
 	}
 }
 
-/* Every live server, by name; NULL after a complaint. */
-static struct json_object *servers_ask(void)
+/* Adds every live server, by name. */
+static int servers_add(struct json_object *list)
 {
-	struct json_object *list;
 	char rundir[PATH_MAX], pattern[PATH_MAX + 16];
 	glob_t found;
 
-	if (hs_rundir_path(rundir, sizeof(rundir))) {
-		hs_fail("where servers are is not known: set HOTSET_RUNDIR or XDG_RUNTIME_DIR");
-		return NULL;
-	}
-	list = json_object_new_array();
+	if (hs_rundir_path(rundir, sizeof(rundir)))
+		return hs_fail("where servers are is not known: set HOTSET_RUNDIR or XDG_RUNTIME_DIR");
 	snprintf(pattern, sizeof(pattern), "%s/*.sock", rundir);
 	if (!glob(pattern, 0, NULL, &found)) {
 		for (size_t i = 0; i < found.gl_pathc; i++)
 			socket_add(list, found.gl_pathv[i]);
 		globfree(&found);
 	}
-	return list;
+	return HS_EXIT_OK;
 }
 
 /* ---- printing -------------------------------------------------------------------------------- */
@@ -96,11 +116,12 @@ struct row {
 static void row_fill(struct row *row, struct json_object *server)
 {
 	static const char *const keys[COLUMNS] = {
-		"name", "pid", "mode", "dirty", "origin", "cache", "uri",
+		"name", "kind", "pid", "mode", "dirty", "origin", "cache", "uri",
 	};
 
 	for (int i = 0; i < COLUMNS; i++)
-		snprintf(row->text[i], sizeof(row->text[i]), "%s", hs_json_string(server, keys[i]));
+		snprintf(row->text[i], sizeof(row->text[i]), "%s",
+			 *hs_json_string(server, keys[i]) ? hs_json_string(server, keys[i]) : "-");
 }
 
 static void row_measure(const struct row *row, int *widths)
@@ -120,7 +141,7 @@ static void row_print(const struct row *row, const int *widths)
 static int list_print(struct json_object *list)
 {
 	static const struct row head = {
-		{ "NAME", "PID", "MODE", "DIRTY", "ORIGIN", "CACHE", "URI" }
+		{ "NAME", "KIND", "PID", "MODE", "DIRTY", "ORIGIN", "CACHE", "URI" }
 	};
 	size_t n = json_object_array_length(list);
 	int widths[COLUMNS] = { 0 };
@@ -144,17 +165,19 @@ static int run(const struct hs_cmd *cmd, int argc, char **argv)
 	static const char *const names[] = { NULL };
 	struct json_object *list;
 	bool json = false;
-	int code = HS_EXIT_OK;
+	int code;
 
 	while (hs_option_next(cmd, argc, argv, options) != -1)
 		json = true;
 	hs_arguments(cmd, argc, argv, names);
-	list = servers_ask();
-	if (!list)
-		return HS_EXIT_FAILED;
-	if (json)
+	list = json_object_new_array();
+	code = servers_add(list);
+	/* Only root can see the kernel's; others have none that they could use. */
+	if (!code)
+		hs_dm_each(kernel_add, list);
+	if (!code && json)
 		hs_json_print(list);
-	else
+	else if (!code)
 		code = list_print(list);
 	json_object_put(list);
 	return code;
@@ -163,7 +186,7 @@ static int run(const struct hs_cmd *cmd, int argc, char **argv)
 const struct hs_cmd hs_cmd_list = {
 	.name = "list",
 	.args = "[--json]",
-	.summary = "list the running servers",
+	.summary = "list the running caches",
 	.options = "  --json  one array of objects\n",
 	.run = run,
 };

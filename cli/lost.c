@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <hotset/hotset.h>
 #include <json-c/json.h>
@@ -14,6 +15,7 @@
 #include "../nbd/names.h"
 #include "cli.h"
 #include "control.h"
+#include "kernel.h"
 #include "size.h"
 
 struct lost {
@@ -148,7 +150,12 @@ static int run(const struct hs_cmd *cmd, int argc, char **argv)
 			range_parse(cmd, &lost);
 	}
 	lost.target = hs_arguments(cmd, argc, argv, names)[0];
-	return is_live(lost.target) ? live_run(&lost) : offline_run(cmd, &lost);
+	if (is_live(lost.target))
+		return live_run(&lost);
+	if (hs_name_valid(lost.target) && access(lost.target, F_OK) && hs_kernel_is(lost.target))
+		return hs_fail("%s: the kernel runs it, and lists nothing: 'hotset detach %s --keep-dirty' first, then "
+			       "'hotset lost CACHE'", lost.target, lost.target);
+	return offline_run(cmd, &lost);
 }
 
 const struct hs_cmd hs_cmd_lost = {

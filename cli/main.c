@@ -10,6 +10,11 @@
 static const struct hs_cmd *const commands[] = {
 	&hs_cmd_format,
 	&hs_cmd_serve,
+	&hs_cmd_attach,
+	&hs_cmd_detach,
+	&hs_cmd_monitor,
+	&hs_cmd_up,
+	&hs_cmd_udev,
 	&hs_cmd_list,
 	&hs_cmd_stats,
 	&hs_cmd_set,

@@ -15,9 +15,11 @@
 #include <hotset/hotset.h>
 
 #include "../nbd/names.h"
+#include "cache.h"
 #include "cli.h"
 #include "control.h"
 #include "endpoint.h"
+#include "kernel.h"
 
 #ifndef HS_PLUGIN_DIR
 #define HS_PLUGIN_DIR	"/usr/lib/x86_64-linux-gnu/nbdkit/plugins"
@@ -31,6 +33,8 @@ struct serve {
 	const char *name, *socket, *bind, *mode, *pidfile;
 	uint32_t port, threads;		/* 0: not given */
 	bool readonly, accept_changed;
+	const char *settings[HS_SETTINGS_MAX];
+	int nr_settings;
 	char **extra;			/* nbdkit's own arguments */
 	int extras;
 	struct hs_endpoint endpoint;
@@ -43,12 +47,24 @@ static const struct option options[] = {
 	HS_VALUE("port", 'p'),
 	HS_VALUE("bind", 'b'),
 	HS_VALUE("mode", 'm'),
+	HS_VALUE("set", 'S'),
 	HS_VALUE("threads", 't'),
 	HS_VALUE("pidfile", 'P'),
 	HS_FLAG("read-only", 'r'),
 	HS_FLAG("accept-changed-origin", 'A'),
 	HS_OPTIONS_END
 };
+
+static void setting_add(const struct hs_cmd *cmd, struct serve *serve)
+{
+	const char *problem = hs_setting_problem(optarg);
+
+	if (problem)
+		hs_usage(cmd, "--set %s: %s", optarg, problem);
+	if (serve->nr_settings == HS_SETTINGS_MAX)
+		hs_usage(cmd, "--set can be given %d times", HS_SETTINGS_MAX);
+	serve->settings[serve->nr_settings++] = optarg;
+}
 
 static void option_set(const struct hs_cmd *cmd, struct serve *serve, int c)
 {
@@ -67,6 +83,9 @@ static void option_set(const struct hs_cmd *cmd, struct serve *serve, int c)
 		break;
 	case 'm':
 		serve->mode = hs_mode_name(hs_option_mode(cmd));
+		break;
+	case 'S':
+		setting_add(cmd, serve);
 		break;
 	case 't':
 		serve->threads = hs_option_number(cmd, "--threads", 1, 1024);
@@ -146,6 +165,9 @@ static int name_check(const struct serve *serve)
 
 	if (!hs_control_path(path, sizeof(path), serve->name))
 		return HS_EXIT_FAILED;
+	if (hs_kernel_is(serve->name))
+		return hs_fail("a cache named %s is in the kernel; end it with 'hotset detach %s' or choose another "
+			       "--name", serve->name, serve->name);
 	if (hs_control_probe(path) != HS_SERVER_LIVE)
 		return 0;
 	return hs_fail("a server named %s is running; stop it with 'hotset stop %s' or choose "
@@ -262,6 +284,8 @@ static void parameters_add(struct args *args, const struct serve *serve)
 	arg_print(args, "uri=%s", serve->endpoint.uri);
 	if (serve->mode)
 		arg_print(args, "mode=%s", serve->mode);
+	for (int i = 0; i < serve->nr_settings; i++)
+		arg_print(args, "set=%s", serve->settings[i]);
 	if (serve->readonly)
 		arg_add(args, "readonly=true");
 	if (serve->accept_changed)
@@ -294,7 +318,7 @@ static void extras_add(struct args *args, const struct serve *serve, bool parame
 
 static int nbdkit_exec(const struct serve *serve)
 {
-	struct args args = { .v = calloc(serve->extras + 32, sizeof(char *)) };
+	struct args args = { .v = calloc(serve->extras + HS_SETTINGS_MAX + 32, sizeof(char *)) };
 
 	if (!args.v)
 		return hs_fail("out of memory");
@@ -335,6 +359,7 @@ const struct hs_cmd hs_cmd_serve = {
 	"  --bind A                 with --port: on this address; default " BIND_DEFAULT "\n"
 	"  --mode MODE              writeback, writethrough, writearound, bypass;\n"
 	"                           default: as formatted or last set\n"
+	"  --set KEY=VALUE          a setting, as 'hotset set' has them; may be repeated\n"
 	"  --read-only              clients cannot write\n"
 	"  --threads N              requests served at once for each connection\n"
 	"  --pidfile PATH           written once clients can connect\n"

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* hotset stats: counters of a running server, once or at intervals. */
+/* hotset stats: counters of a running cache, once or at intervals. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <time.h>
 
 #include <json-c/json.h>
 
+#include "cache.h"
 #include "cli.h"
 #include "control.h"
 #include "prometheus.h"
@@ -126,7 +127,7 @@ static uint64_t delta(struct json_object *now, struct json_object *before, const
 {
 	uint64_t a = hs_json_number(before, key), b = hs_json_number(now, key);
 
-	return b > a ? b - a : 0;	/* a server that was restarted begins at 0 */
+	return b > a ? b - a : 0;	/* a cache that was restarted begins at 0 */
 }
 
 static void watch_line(struct json_object *now, struct json_object *before, double seconds)
@@ -174,12 +175,12 @@ static void sleep_ms(uint64_t ms)
 	nanosleep(&time, NULL);
 }
 
-/* Until the server ends, which is a failure to answer. */
+/* Until the cache ends, which is a failure to answer. */
 static int watch(const char *name, enum format format, uint64_t ms)
 {
 	struct json_object *before = NULL, *now;
 
-	for (unsigned int line = 0; (now = hs_control_ask(name, "stats")); line++) {
+	for (unsigned int line = 0; (now = hs_cache_stats(name)); line++) {
 		if (format != TEXT) {
 			print(name, now, format);
 		} else {
@@ -199,7 +200,7 @@ static int watch(const char *name, enum format format, uint64_t ms)
 
 static int once(const char *name, enum format format)
 {
-	struct json_object *stats = hs_control_ask(name, "stats");
+	struct json_object *stats = hs_cache_stats(name);
 
 	if (!stats)
 		return HS_EXIT_FAILED;
@@ -233,7 +234,7 @@ static int run(const struct hs_cmd *cmd, int argc, char **argv)
 const struct hs_cmd hs_cmd_stats = {
 	.name = "stats",
 	.args = "NAME [--json | --prometheus] [--watch SECONDS]",
-	.summary = "show the counters of a running server",
+	.summary = "show the counters of a running cache",
 	.options =
 	"  --json           one object, on a line of its own\n"
 	"  --prometheus     in the text format that Prometheus reads\n"

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* hotset stop: ends a server, and tells how it ended once its process is gone. */
+/* hotset stop: ends a server, and tells how it ended once its process is gone; or a kernel cache. */
 #include <inttypes.h>
 #include <stdio.h>
 
 #include <json-c/json.h>
 
+#include "cache.h"
 #include "cli.h"
 #include "control.h"
+#include "kernel.h"
 #include "progress.h"
 
 static const struct option options[] = {
@@ -31,7 +33,19 @@ static int outcome_print(const char *name, struct json_object *result)
 	return HS_EXIT_OK;
 }
 
-static int stop(const char *name, bool writeback)
+static int kernel_stop(const char *name, bool writeback)
+{
+	struct hs_progress progress;
+	uint64_t dirty;
+
+	hs_progress_begin(&progress, name);
+	if (hs_kernel_stop(name, writeback, &progress, &dirty))
+		return HS_EXIT_FAILED;
+	printf("%s: stopped cleanly, %" PRIu64 " dirty blocks in the cache\n", name, dirty);
+	return HS_EXIT_OK;
+}
+
+static int server_stop(const char *name, bool writeback)
 {
 	struct hs_control *control = hs_control_open(name);
 	struct hs_progress progress;
@@ -55,16 +69,20 @@ static int run(const struct hs_cmd *cmd, int argc, char **argv)
 {
 	static const char *const names[] = { "NAME", NULL };
 	bool writeback = false;
+	const char *name;
 
 	while (hs_option_next(cmd, argc, argv, options) != -1)
 		writeback = true;
-	return stop(hs_arguments(cmd, argc, argv, names)[0], writeback);
+	name = hs_arguments(cmd, argc, argv, names)[0];
+	if (hs_cache_kind(name) == HS_KIND_KERNEL)
+		return kernel_stop(name, writeback);
+	return server_stop(name, writeback);
 }
 
 const struct hs_cmd hs_cmd_stop = {
 	.name = "stop",
 	.args = "NAME [--writeback]",
-	.summary = "stop a running server; dirty blocks stay in the cache",
+	.summary = "stop a running cache; dirty blocks stay in it",
 	.options = "  --writeback  write every dirty block to the origin first\n",
 	.run = run,
 };

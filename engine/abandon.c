@@ -73,3 +73,17 @@ void hs_abandon_forget(const u8 *uuid)
 	hs_abandon_path(uuid, path);
 	unlink(path);
 }
+
+int hs_abandon(const char *uuid, const char *cache, struct hs_error *err)
+{
+	u8 raw[16];
+	int ret;
+
+	if (uuid_parse(uuid, raw))
+		return hs_error_set(err, -EINVAL, "%s: not a UUID", uuid);
+	ret = hs_abandon_record(raw, cache);
+	if (ret)
+		hs_error_set(err, ret, "%s: cannot record in %s that it must not be used again: %s", cache,
+			     hs_abandon_dir(), strerror(-ret));
+	return ret;
+}

@@ -288,6 +288,23 @@ int hs_dev_open(const struct hs_open_opts *opts, struct hs_dev **out, struct hs_
 	return 0;
 }
 
+int hs_probe(const struct hs_open_opts *opts, struct hs_layout *layout, enum hs_mode *mode, struct hs_error *err)
+{
+	struct hs_dev *dev = hs_dev_new(opts);
+	struct hs_sb sb;
+	int ret;
+
+	if (!dev)
+		return hs_error_set(err, -ENOMEM, "out of memory");
+	ret = hs_dev_open_targets(dev, opts, &sb, err);
+	if (!ret) {
+		hs_layout_fill(layout, &sb);
+		*mode = sb.mode;
+	}
+	hs_dev_free(dev);
+	return ret;
+}
+
 /* ---- close ----------------------------------------------------------------------------------- */
 
 /*

@@ -296,12 +296,15 @@ static int check_path(const char *path, unsigned int flags, struct stat *st, str
 	return ret || S_ISBLK(st->st_mode) ? ret : check_writers(path, err);
 }
 
-/* O_EXCL keeps mounts and other exclusive openers off block devices; for files it is undefined. */
+/*
+ * O_EXCL keeps mounts and other exclusive openers off block devices; for files it is undefined. A cache is not even
+ * looked at while the kernel runs it.
+ */
 static int open_flags(const struct stat *st, unsigned int flags)
 {
-	if (!(flags & HS_TARGET_WRITE))
-		return O_RDONLY | O_CLOEXEC;
-	return O_RDWR | O_CLOEXEC | (S_ISBLK(st->st_mode) ? O_EXCL : 0);
+	int excl = S_ISBLK(st->st_mode) && flags & (HS_TARGET_WRITE | HS_TARGET_CACHE) ? O_EXCL : 0;
+
+	return (flags & HS_TARGET_WRITE ? O_RDWR : O_RDONLY) | O_CLOEXEC | excl;
 }
 
 /*

@@ -232,6 +232,7 @@ struct hs_dm {
 	s32 ended_error;
 	struct mutex control;		/* one drain or change of mode at a time */
 	struct hs_counters base;	/* at the last reset of the statistics */
+	u64 open_ns;			/* what reading the map took */
 };
 
 static inline bool hs_dm_owns(const struct hs_dm *dm, const struct hs_req *req)

@@ -352,7 +352,8 @@ int hs_load_open(struct hs_dm *dm)
 		ret = dm->opts.accept_changed_origin ? hs_load_void(dm) : hs_load_sample(dm);
 	if (!ret)
 		ret = hs_load_alone(dm, hs_core_claim(dm->core));
+	dm->open_ns = ktime_get_ns() - begun;
 	if (!ret)
-		hs_load_report(dm, ktime_get_ns() - begun);
+		hs_load_report(dm, dm->open_ns);
 	return ret;
 }

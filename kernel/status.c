@@ -53,6 +53,21 @@ static unsigned int hs_info_pairs(struct hs_dm *dm, const struct hs_counters *n,
 	return sz;
 }
 
+/* What `hotset stats` shows beside the counters. */
+static unsigned int hs_info_device(struct hs_dm *dm, const struct hs_counters *n, char *result, unsigned int maxlen,
+				   unsigned int sz)
+{
+	const struct hs_geometry *geo = hs_core_geometry(dm->core);
+	const struct hs_open_report *report = hs_core_report(dm->core);
+
+	DMEMIT(" journal_bytes=%llu table_bytes=%llu origin_size=%llu cache_size=%llu assoc=%u ram_bytes=%llu",
+	       n->journal_bytes, n->table_bytes, geo->origin_sectors << SECTOR_SHIFT, geo->cache_bytes, hs_assoc(geo),
+	       dm->mem_bytes);
+	DMEMIT(" recovery_ns=%llu recovered_transactions=%llu clean_start=%u abandon_due=%u", dm->open_ns,
+	       report->transactions, report->clean_stop, hs_core_abandon_due(dm->core));
+	return sz;
+}
+
 static void hs_info_show(struct hs_dm *dm, char *result, unsigned int maxlen)
 {
 	struct hs_counters n = { 0 };
@@ -71,8 +86,10 @@ static void hs_info_show(struct hs_dm *dm, char *result, unsigned int maxlen)
 	DMEMIT("%u %u %llu %llu %llu %llu %llu %llu %llu %llu %llu %s %s", dm->block_sectors, dm->sb.geo.nr_slots,
 	       n.used, n.dirty, n.reads, n.writes, hits, percent, n.replacements, n.write_backs, n.write_backs,
 	       hs_mode_text(mode), hs_state_text(dm));
-	if (dm->state == HS_DM_LIVE || dm->state == HS_DM_STOPPED)
-		hs_info_pairs(dm, &n, result, maxlen, sz);
+	if (dm->state == HS_DM_LIVE || dm->state == HS_DM_STOPPED) {
+		sz = hs_info_pairs(dm, &n, result, maxlen, sz);
+		hs_info_device(dm, &n, result, maxlen, sz);
+	}
 }
 
 static void hs_ima_show(struct hs_dm *dm, char *result, unsigned int maxlen)

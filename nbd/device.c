@@ -25,6 +25,34 @@ static void device_log(void *arg, const char *line)
 	hs_log_info("%s: %s", hs_plugin.name, line);
 }
 
+static int setting_apply(const char *setting)
+{
+	struct hs_error err = { .msg = "" };
+	const char *value = strchr(setting, '=') + 1;
+	char key[64];
+	int r;
+
+	snprintf(key, sizeof(key), "%.*s", (int)(value - setting - 1), setting);
+	r = hs_dev_set(hs_plugin.dev, key, value, NULL, NULL, &err);
+	if (r)
+		hs_log_error("%s", err.msg[0] ? err.msg : strerror(-r));
+	return r;
+}
+
+/* A value that is refused ends the start: the device is closed again, cleanly. */
+static int settings_apply(void)
+{
+	int r = 0;
+
+	for (unsigned int i = 0; i < hs_plugin.sets && !r; i++)
+		r = setting_apply(hs_plugin.set[i]);
+	if (!r)
+		return 0;
+	hs_dev_close(hs_plugin.dev, HS_CLOSE_CLEAN, NULL);
+	hs_plugin.dev = NULL;
+	return r;
+}
+
 static int cache_open(void)
 {
 	const struct hs_open_opts opts = {
@@ -49,7 +77,7 @@ static int cache_open(void)
 	hs_plugin.size = hs_dev_size(hs_plugin.dev);
 	hs_plugin.block_size = stats.block_size;
 	hs_plugin.pid = getpid();
-	return 0;
+	return settings_apply();
 }
 
 int hs_device_open(void)

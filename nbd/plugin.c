@@ -84,6 +84,19 @@ static int config_unlink(const char *value)
 	return config_string(&hs_plugin.unlink[hs_plugin.unlinks++], nbdkit_absolute_path(value));
 }
 
+static int config_set(const char *value)
+{
+	if (!strchr(value, '=') || *value == '=') {
+		nbdkit_error("set=%s: not of the form set=KEY=VALUE", value);
+		return -1;
+	}
+	if (hs_plugin.sets == HS_SET_MAX) {
+		nbdkit_error("set= can be given %d times", HS_SET_MAX);
+		return -1;
+	}
+	return config_string(&hs_plugin.set[hs_plugin.sets++], strdup(value));
+}
+
 static int plugin_config(const char *key, const char *value)
 {
 	if (!strcmp(key, "origin"))
@@ -99,6 +112,8 @@ static int plugin_config(const char *key, const char *value)
 		return config_string(&hs_plugin.rundir, nbdkit_absolute_path(value));
 	if (!strcmp(key, "uri"))
 		return config_string(&hs_plugin.uri, strdup(value));
+	if (!strcmp(key, "set"))
+		return config_set(value);
 	if (!strcmp(key, "unlink"))
 		return config_unlink(value);
 	if (!strcmp(key, "threads"))
@@ -119,6 +134,7 @@ static int plugin_config(const char *key, const char *value)
 	"mode=MODE                writeback, writethrough, writearound or bypass.\n" \
 	"name=NAME                Name for the hotset command; default: the cache's file name.\n" \
 	"rundir=DIR               Where the control socket goes.\n" \
+	"set=KEY=VALUE            A setting, as 'hotset set' has them; may be repeated.\n" \
 	"threads=N                Background threads of the cache.\n" \
 	"readonly=BOOL            Export read-only.\n" \
 	"accept-changed-origin=BOOL  Drop what is cached of an origin that changed.\n" \
@@ -257,6 +273,8 @@ static void plugin_unload(void)
 	free(hs_plugin.name);
 	free(hs_plugin.rundir);
 	free(hs_plugin.uri);
+	for (unsigned int i = 0; i < hs_plugin.sets; i++)
+		free(hs_plugin.set[i]);
 	for (unsigned int i = 0; i < hs_plugin.unlinks; i++)
 		free(hs_plugin.unlink[i]);
 }

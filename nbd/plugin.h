@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #define HS_UNLINK_MAX	4
+#define HS_SET_MAX	8
 
 struct hs_dev;
 
@@ -18,6 +19,8 @@ struct hs_plugin {
 	bool readonly;
 	bool accept_changed_origin;
 	bool foreground;
+	char *set[HS_SET_MAX];		/* KEY=VALUE: settings from the start */
+	unsigned int sets;
 	char *unlink[HS_UNLINK_MAX];	/* files to remove at the end */
 	unsigned int unlinks;
 

@@ -3,6 +3,7 @@
 #include "stats.h"
 
 #include <stddef.h>
+#include <string.h>
 
 #include <hotset/hotset.h>
 #include <json-c/json.h>
@@ -49,6 +50,17 @@ static const struct field {
 	FIELD(recovery_ns),
 	FIELD(recovered_transactions),
 };
+
+bool hs_stats_set(struct hs_stats *stats, const char *key, uint64_t value)
+{
+	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
+		if (strcmp(fields[i].name, key))
+			continue;
+		*(uint64_t *)((char *)stats + fields[i].offset) = value;
+		return true;
+	}
+	return false;
+}
 
 static struct json_object *not_cached_json(const struct hs_stats *stats)
 {

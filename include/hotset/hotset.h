@@ -96,6 +96,19 @@ struct hs_open_opts {
  */
 int hs_dev_open(const struct hs_open_opts *opts, struct hs_dev **dev, struct hs_error *err);
 
+/*
+ * What hs_dev_open says before it reads the map: in use, not a cache, another origin, changed and so on. Nothing is
+ * written or kept open. *layout and *mode: as stored on the cache device. (The map may still be refused later.)
+ */
+int hs_probe(const struct hs_open_opts *opts, struct hs_layout *layout, enum hs_mode *mode, struct hs_error *err);
+
+/*
+ * For who runs a cache elsewhere, in the kernel: records durably that the cache of that UUID (text form) failed and
+ * that its origin is written past it, so that it is refused from then on until it is formatted anew. cache: a word
+ * for people.
+ */
+int hs_abandon(const char *uuid, const char *cache, struct hs_error *err);
+
 enum hs_close_how {
 	HS_CLOSE_CLEAN,		/* commit, flush, mark a clean stop; dirty blocks stay in the cache */
 	HS_CLOSE_WRITEBACK,	/* leave nothing dirty, then as HS_CLOSE_CLEAN */

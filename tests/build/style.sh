@@ -26,7 +26,7 @@ mapfile -t files < <(
 [ ${#files[@]} -gt 0 ] || { echo "FAIL: no files found"; exit 1; }
 
 # Files that cannot carry a comment, and the licences themselves.
-bare='^(LICENSES/|core/SOURCES$)|\.(json|svg|png|gif)$'
+bare='^(LICENSES/|core/SOURCES$|debian/(changelog|source/format)$)|\.(json|svg|png|gif)$'
 sources=() texts=()
 for file in "${files[@]}"; do
 	grep -qE "$bare" <<<"$file" || texts+=("$file")

@@ -4,8 +4,6 @@
 #
 # Bad usage of every subcommand: the exit code (2 for usage, 1 for a failure; 2 of check: cannot tell),
 # nothing on stdout, and one line on stderr that begins with "hotset: " and names what is wrong.
-#
-# timeout: 60
 . "${0%/*}/../lib/e2e.sh"
 cd "$TMPDIR" || exit 1
 truncate -s 8M origin
@@ -31,14 +29,14 @@ bad 2 "unknown option --frobnicate" --frobnicate
 bad 2 "see 'hotset --help'" ""
 
 # Of every subcommand: an unknown option, a flag with a value, too many arguments.
-for command in format serve list stats set flush stop lost check dump writeback; do
+for command in format serve attach detach monitor up udev list stats set flush stop lost check dump writeback; do
 	bad 2 "unknown option --nonsense" $command --nonsense
 	bad 2 "unknown option -z" $command -z
 	bad 2 "$command: --help=x: this option takes no value" $command --help=x
-	bad 2 "too many arguments" $command a b=c d
-	bad 2 "see 'hotset $command --help'" $command a b c
+	bad 2 "too many arguments" $command a b=c d e
+	bad 2 "see 'hotset $command --help'" $command a b c d
 done
-for command in stats set flush stop lost check dump; do
+for command in stats set flush stop detach monitor up lost check dump; do
 	bad 2 "is missing" $command
 	bad 2 "is empty" $command ""
 done
@@ -47,6 +45,23 @@ for command in format serve writeback; do
 	bad 2 "CACHE is missing" $command origin
 	bad 2 "CACHE is empty" $command origin ""
 done
+
+bad 2 "NAME is missing" attach
+bad 2 "ORIGIN is missing" attach name
+bad 2 "CACHE is missing" attach name origin
+for name in a/b .x control "$(printf '%065d' 0)"; do
+	bad 2 "a name has 1 to 64 letters" attach "$name" origin junk
+done
+bad 2 "--set dirty_age: not of the form KEY=VALUE" attach name origin junk --set dirty_age
+bad 2 "--set x=1: no such setting" attach name origin junk --set x=1
+bad 2 "--set x=1: no such setting" serve origin junk --set x=1
+bad 2 "--set dirty_age=1 2: not of the form" attach name origin junk --set "dirty_age=1 2"
+bad 2 "--mode slow" attach name origin junk --mode slow
+bad 1 "missing: No such file or directory" attach name missing junk
+bad 1 "origin: a file, and the kernel caches block devices only" attach name origin junk
+bad 1 "nbd://host/x: the kernel caches block devices only" attach name nbd://host/x junk
+bad 1 "dir: not a block device" attach name dir junk
+bad 2 "udev runs this" udev
 
 for size in "" x -1 1.5G 4kB "4 k" 0x10; do
 	bad 2 "--size $size: not a size" format origin cache --size "$size"
@@ -132,7 +147,7 @@ fi
 rc=0
 "$HOTSET" --help >/dev/full 2>err || rc=$?
 [ $rc = 1 ] || die "help to a full disk: status $rc"
-for command in format serve list stats set flush stop lost check dump writeback; do
+for command in format serve attach detach monitor up udev list stats set flush stop lost check dump writeback; do
 	"$HOTSET" $command --help | grep -q "^Usage: hotset $command " || die "$command --help"
 done
 "$HOTSET" --version | grep -qE '^hotset [0-9]+\.[0-9]+\.[0-9]+$' || die "--version"

@@ -15,6 +15,8 @@
 #	# allow: PATTERN	lines of the kernel log that match are expected
 #	# disk: ORIGIN-MIB CACHE-MIB	two files as disks, /dev/vda and /dev/vdb
 #	# host: COMMANDS	run before, in a directory with those files: origin, cache
+#	# programs: NAME...	the machine gets these as well: hotset (with the plugin), tests/tools' and any of the PATH
+#	# files: PATH...	and these: at their own places, or below / if they are the project's
 #	# after: COMMANDS	run after each boot ($boot); the test passes only if they do
 #	# boots: N	so many machines one after the other, on the same disks
 #	# kill: SECONDS	all but the last are killed so long after they first said "flushed N"; the next one finds
@@ -164,6 +166,7 @@ boots() { # KERNEL-DIR MODULE-DIR SCRIPT DIR: why it failed
 	kill=$(mark kill "$script" "")
 	prepare_disks "$script" "$dir" || { echo "its preparation failed: $(tail -n 2 "$dir/host.log")"; return; }
 	job_image "$2" "$script" "$dir/job.cpio"
+	"$here/programs.sh" "$script" >>"$dir/job.cpio" || { echo "no programs for it"; return; }
 	cat "$(image_of "$1")" "$dir/job.cpio" >"$dir/initrd"
 	nr=$(mark boots "$script" 1)
 	for ((boot = 1; boot <= nr; boot++)); do
