@@ -16,6 +16,7 @@ insmod() { /sbin/insmod "$@"; }
 rmmod() { /sbin/rmmod "$@"; }
 blkdiscard() { /bin/blkdiscard "$@"; }
 fstrim() { /bin/fstrim "$@"; }
+hotset_command() { HOTSET_RUNDIR=/run HOTSET_STATEDIR=/run /bin/hotset "$@"; }
 
 die() { # WORDS...
 	echo "FAIL: $*"
