@@ -26,8 +26,10 @@ void hs_dm_tune(struct hs_dm *dm)
 void hs_dm_start(struct hs_dm *dm)
 {
 	hs_dm_tune(dm);
-	dm->failure_told = dm->erring = false;
-	dm->lost_told = dm->errors_told = 0;
+	dm->failure_told = false;
+	dm->erring = false;
+	dm->lost_told = 0;
+	dm->errors_told = 0;
 	hs_ticker_start(dm);
 	/* To write-back takes a superblock; the other way the blocks drain while we serve. */
 	if (hs_core_mode_wanted(dm->core) == HS_MODE_WRITEBACK)

@@ -146,7 +146,7 @@ struct hs_worker {
 
 struct hs_lane {
 	struct hs_dm *dm;
-	spinlock_t lock;
+	spinlock_t lock;		/* of queue and lazy; taken inside a domain's */
 	struct hs_list queue;		/* hs_req.link */
 	u32 lazy, most_lazy;		/* of them without a worker called */
 	struct delayed_work later;
@@ -180,7 +180,8 @@ void hs_dm_calm(struct hs_dm *dm);
 /* ---- the device ------------------------------------------------------------------------------------------ */
 
 struct hs_domain {
-	spinlock_t lock;
+	spinlock_t lock;		/* of a shard of the core, or its journal */
+	struct hs_out out;		/* of the step under way; else empty */
 } ____cacheline_aligned_in_smp;
 
 enum hs_dm_state {
@@ -208,13 +209,13 @@ struct hs_dm {
 	/* bounces: call.c */
 	mempool_t bounces;
 	u32 bounce_pages;		/* of a block */
-	spinlock_t spare_lock;
+	spinlock_t spare_lock;		/* of the spares and the starved */
 	struct hs_bounce *spare;
 	u32 nr_spare, max_spare;
 	struct hs_list starved;		/* hs_req.link: wait for a bounce */
 
 	struct bio_set bios;		/* machines' */
-	spinlock_t flight_lock;
+	spinlock_t flight_lock;		/* of who has which flight */
 	struct hs_flight flight[HS_FLIGHTS];
 
 	atomic_t busy;			/* machines under way */
@@ -228,7 +229,7 @@ struct hs_dm {
 	u64 lost_told, errors_told;	/* ... of so many lost blocks and write-back errors */
 	bool erring;
 
-	spinlock_t streams_lock;
+	spinlock_t streams_lock;	/* of streams */
 	struct hs_streams streams;
 
 	/* the rest: constructor, resume, suspend, messages */
@@ -261,43 +262,40 @@ static inline void hs_lane_hurry(struct hs_lane *lane)
 		hs_lane_kick(lane);
 }
 
-static hs_always_inline enum hs_step_result hs_dm_step_locked(struct hs_dm *dm, struct hs_req *req)
-{
-	enum hs_step_result ret;
-	struct hs_out out;
-
-	hs_out_init(&out);
-	ret = hs_step(dm->core, req, &out);
-	if (unlikely(out.kick || !hs_list_empty(&out.run)))
-		hs_dm_dispatch(dm, &out);
-	return ret;
-}
-
 /*
  * hs_dm_step for a request that has a domain. What a step asks for is passed on with the lock still held: once it is
  * dropped a parked request can end at any moment, and with the last one the device can go away.
  */
+static hs_always_inline enum hs_step_result hs_dm_step_locked(struct hs_dm *dm, struct hs_domain *d, struct hs_req *req)
+{
+	enum hs_step_result ret = hs_step(dm->core, req, &d->out);
+
+	if (unlikely(d->out.kick || !hs_list_empty(&d->out.run)))
+		hs_dm_dispatch(dm, &d->out);
+	return ret;
+}
+
 static hs_always_inline enum hs_step_result hs_dm_step_inline(struct hs_dm *dm, struct hs_req *req)
 {
-	spinlock_t *lock = hs_dm_lock(dm, req->domain);
+	struct hs_domain *d = &dm->domains[req->domain];
 	enum hs_step_result ret;
 	unsigned long flags;
 
-	spin_lock_irqsave(lock, flags);
-	ret = hs_dm_step_locked(dm, req);
-	spin_unlock_irqrestore(lock, flags);
+	spin_lock_irqsave(&d->lock, flags);
+	ret = hs_dm_step_locked(dm, d, req);
+	spin_unlock_irqrestore(&d->lock, flags);
 	return ret;
 }
 
 /* ... and where interrupts are on. */
 static hs_always_inline enum hs_step_result hs_dm_step_open(struct hs_dm *dm, struct hs_req *req)
 {
-	spinlock_t *lock = hs_dm_lock(dm, req->domain);
+	struct hs_domain *d = &dm->domains[req->domain];
 	enum hs_step_result ret;
 
-	spin_lock_irq(lock);
-	ret = hs_dm_step_locked(dm, req);
-	spin_unlock_irq(lock);
+	spin_lock_irq(&d->lock);
+	ret = hs_dm_step_locked(dm, d, req);
+	spin_unlock_irq(&d->lock);
 	return ret;
 }
 

@@ -134,7 +134,7 @@ static struct hs_call *hs_call_may_leave(struct hs_call *call)
 /* ---- performing ------------------------------------------------------------------------------------------- */
 
 /* Can the bio itself do it? */
-static bool hs_call_remaps(const struct hs_call *call)
+static hs_always_inline bool hs_call_remaps(const struct hs_call *call)
 {
 	const struct hs_req *req = &call->req;
 	const struct hs_io *io = req->io;
@@ -152,7 +152,7 @@ static bool hs_call_remaps(const struct hs_call *call)
 	}
 }
 
-static void hs_call_remap(struct hs_call *call)
+static hs_always_inline void hs_call_remap(struct hs_call *call)
 {
 	const struct hs_io *io = call->req.io;
 	struct bio *bio = call->bio;
@@ -559,7 +559,7 @@ static inline bool hs_call_ends(const struct hs_call *call)
 }
 
 /* A remapped bio has ended. */
-static int hs_end_remapped(struct dm_target *ti, struct hs_call *call, blk_status_t *status)
+static inline int hs_end_remapped(struct dm_target *ti, struct hs_call *call, blk_status_t *status)
 {
 	struct hs_io *io = call->req.io;
 	enum hs_step_result said;

@@ -185,8 +185,10 @@ static int hs_ctr_memory(struct hs_dm *dm)
 	dm->mem = vmalloc(dm->mem_bytes);
 	if (!dm->domains || !dm->mem)
 		return -ENOMEM;
-	for (i = 0; i <= HS_SHARDS_DEFAULT; i++)
+	for (i = 0; i <= HS_SHARDS_DEFAULT; i++) {
 		spin_lock_init(&dm->domains[i].lock);
+		hs_out_init(&dm->domains[i].out);
+	}
 	return 0;
 }
 

@@ -48,7 +48,7 @@ void hs_lane_push_lazy(struct hs_lane *lane, struct hs_req *req)
 	spin_lock_irqsave(&lane->lock, flags);
 	nr = lane->lazy + 1;
 	WRITE_ONCE(lane->lazy, nr);
-	smp_mb();
+	smp_mb();	/* counted first, then the list is looked at: see hs_lane_hurry */
 	now = nr >= lane->most_lazy || !hs_req_alone(req);
 	hs_list_add_tail(&lane->queue, &req->link);
 	if (now)
@@ -103,6 +103,7 @@ void hs_dm_orphan_end(struct hs_dm *dm)
 	hs_dm_less(dm, &dm->orphans);
 }
 
+/* out is empty then. */
 void hs_dm_dispatch(struct hs_dm *dm, struct hs_out *out)
 {
 	while (!hs_list_empty(&out->run)) {
@@ -118,15 +119,22 @@ void hs_dm_dispatch(struct hs_dm *dm, struct hs_out *out)
 	if (out->kick) {
 		/* Under the journal's lock; this may be another's. */
 		atomic_or(out->kick, &dm->kicks);
+		out->kick = 0;
 		hs_lane_kick(&dm->lane[HS_LANE_MAIN]);
 	}
 }
 
 enum hs_step_result hs_dm_step(struct hs_dm *dm, struct hs_req *req)
 {
-	if (req->domain == HS_DOMAIN_NONE)
-		return hs_dm_step_locked(dm, req);
-	return hs_dm_step_inline(dm, req);
+	enum hs_step_result ret;
+	struct hs_out out;
+
+	if (req->domain != HS_DOMAIN_NONE)
+		return hs_dm_step_inline(dm, req);
+	hs_out_init(&out);
+	ret = hs_step(dm->core, req, &out);
+	hs_dm_dispatch(dm, &out);
+	return ret;
 }
 
 static void hs_dm_pass_kicks(struct hs_dm *dm)

@@ -9,7 +9,7 @@
 #
 # tests/vm/t/NAME.sh are the tests, run inside (guest/lib.sh). Comment lines of theirs:
 #
-#	# timeout: SECONDS	(120)
+#	# timeout: SECONDS	(300) of real time; much more than it takes, for a busy computer
 #	# short			one of the short set
 #	# memory: MIB	(1536)
 #	# cpus: N	(2)
@@ -22,7 +22,10 @@
 #	# kill: SECONDS	all but the last are killed so long after they first said "flushed N"; the next one finds
 #			the last such N as hotset.last=N on its command line
 #
-# A kernel warning, oops or hung task in the log fails a test. Logs stay in $BUILD/vm.
+# A kernel warning, oops or hung task in the log fails a test. Logs stay in $BUILD/vm. In `make check` each test of the
+# short set is one of its own, and runs alone:
+# serial
+# timeout: 900
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
@@ -81,7 +84,7 @@ prepare_disks() { # SCRIPT DIR
 }
 
 # What must not stand in a kernel log.
-bad_log='WARNING: |\bBUG: |Oops|general protection|Kernel panic|blocked for more than|Call Trace|soft lockup|rcu.*stall|refcount_t|use-after-free|possible recursive|inconsistent lock'
+bad_log='WARNING: |\bBUG: |Oops|general protection|Kernel panic|blocked for more than|Call Trace|soft lockup|rcu.*stall|refcount_t|kmemleak: [1-9]|use-after-free|possible recursive|inconsistent lock'
 
 complaints() { # LOG SCRIPT: lines that must not be there
 	local allow
@@ -123,7 +126,7 @@ boots() { # KERNEL-DIR MODULE-DIR SCRIPT DIR: why it failed
 	nr=$(mark boots "$script" 1)
 	for ((boot = 1; boot <= nr; boot++)); do
 		[ $boot -lt "$nr" ] || kill=
-		why=$(boot "$1" "$script" "$dir" $boot "$last" "$(mark timeout "$script" 120)" "${kill:+$kill.$((boot * 37 % 10))}")
+		why=$(boot "$1" "$script" "$dir" $boot "$last" "$(mark timeout "$script" 300)" "${kill:+$kill.$((boot * 37 % 10))}")
 		[ -z "$why" ] || { echo "boot $boot: $why"; return; }
 		flushed=$(sed -n 's/^flushed \([0-9]*\).*/\1/p' "$dir/results$boot" | tail -n 1)
 		last=${flushed:-$last}

@@ -12,6 +12,8 @@ die() {
 
 # The module, built from a copy of the sources so that both kernels' objects keep apart.
 build_module() { # KERNEL-DIR OUT
+	[ ! -e "$2/stripped.ko" ] || [ -n "$(find "$root/Kbuild" "$root/core" "$root/kernel" "$root/include/hotset/enums.h" "$1/headers" \
+		-newer "$2/stripped.ko" -print -quit)" ] || return 0
 	mkdir -p "$2"/{core,kernel,include/hotset}
 	cp -u "$root/Kbuild" "$2/"
 	cp -u "$root"/core/*.[ch] "$root/core/SOURCES" "$2/core/"

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # The device goes while dirty blocks cannot be written back, or the cache device is dead: nothing hangs, each command
 # says what went wrong, and what was flushed is there when the devices are well again.
-# short
-# timeout: 240
+# timeout: 600
 load_module
 disk 0 32
 disk 1 24

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # Who waits for an event of the device is told when write-back begins to fail, when dirty blocks are lost, and when
 # the cache device is out of service; once each.
-# short
-# timeout: 180
+# timeout: 600
 load_module
 disk 0 32
 disk 1 24

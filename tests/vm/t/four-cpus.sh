@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # Four processors at once: verified writes of several jobs, discards, the pattern, and meanwhile changes of mode,
 # suspensions and drops.
-# timeout: 400
+# timeout: 800
 # cpus: 4
 load_module
 pair 96 24

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # The machine is killed under load, again and again; each time what was flushed is there, and `hotset check` finds
 # nothing wrong.
-# timeout: 180
+# timeout: 600
 # disk: 48 16
 # boots: 5
 # kill: 3

@@ -3,7 +3,7 @@
 # they were at many moments, without anything that had not been flushed (tools/replay.c says how that is one moment for
 # both). What was flushed through the cache by then must be there: loaded by the module, or written back
 # by the command. First the pattern, then ext4 with files and fsync.
-# timeout: 600
+# timeout: 1200
 # memory: 2560
 load_module
 modprobe dm-log-writes

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # A cache made by the command loads in the kernel, goes to `hotset serve`, back to the kernel, and is written back by
 # the command: the same bytes each time, and nobody takes the origin for a changed one.
-# short
 # disk: 64 96
 # boots: 2
 # host: "$HOTSET" format origin cache --mode writeback
