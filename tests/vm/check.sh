@@ -13,6 +13,7 @@
 #	# short			one of the short set
 #	# memory: MIB	(1536)
 #	# cpus: N	(2)
+#	# command	the hotset command is there, as hotset_command
 #	# cmdline: WORDS	for the kernel's command line
 #	# allow: PATTERN	lines of the kernel log that match are expected
 #	# disk: ORIGIN-MIB CACHE-MIB	two files as disks, /dev/vda and /dev/vdb

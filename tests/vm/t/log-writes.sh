@@ -5,6 +5,7 @@
 # by the command. First the pattern, then ext4 with files and fsync.
 # timeout: 1200
 # memory: 2560
+# command
 load_module
 modprobe dm-log-writes
 origin_mib=32 cache_mib=12 log_mib=640
