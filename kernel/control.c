@@ -133,18 +133,22 @@ void hs_dm_count(struct hs_dm *dm, struct hs_counters *sum)
 
 static int hs_dm_await_clean(struct hs_dm *dm)
 {
-	u64 least = U64_MAX, since = ktime_get_ns(), errors = 0;
+	u64 least = U64_MAX, since = 0, errors = 0;
 	struct hs_counters sum;
 
 	for (;;) {
+		u64 now = ktime_get_ns();
+
 		hs_dm_count(dm, &sum);
 		if (sum.dirty <= sum.lost)
 			return sum.lost ? -EIO : 0;
-		if (sum.dirty < least || (sum.write_back_errors == errors && !hs_core_failed(dm->core)))
-			since = ktime_get_ns();
-		least = min(least, sum.dirty);
-		errors = sum.write_back_errors;
-		if (ktime_get_ns() - since > HS_STUCK_NS)
+		if (sum.dirty < least) {
+			least = sum.dirty;
+			since = now;
+			errors = sum.write_back_errors;
+		}
+		/* Tries may lie far apart: one error since then is enough. */
+		if (now - since > HS_STUCK_NS && (sum.write_back_errors > errors || hs_core_failed(dm->core)))
 			return -EIO;
 		if (dm_suspended(dm->ti))
 			return -EAGAIN;
