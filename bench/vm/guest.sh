@@ -72,7 +72,7 @@ setup() { # DEVICE ORIGIN CACHE WARM: sets dev
 		create meta "0 16384 linear $3 0"
 		create fast "0 $((cache_mib * 2048)) linear $3 16384"
 		dd if=/dev/zero of=/dev/mapper/meta bs=1M count=8 oflag=direct 2>/dev/null
-		[ -z "$4" ] || { cache_map >/tmp/map.xml && cache_restore -q -i /tmp/map.xml -o /dev/mapper/meta --metadata-version 2; } ||
+		[ -z "${4:-}" ] || { cache_map >/tmp/map.xml && cache_restore -q -i /tmp/map.xml -o /dev/mapper/meta --metadata-version 2; } ||
 			die "cache_restore"
 		create x "0 $len cache /dev/mapper/meta /dev/mapper/fast $2 64 2 metadata2 writeback smq 0"
 		dev=/dev/mapper/x

@@ -63,7 +63,7 @@ cmp /tmp/out /tmp/data || die "not zeroes"
 blkdiscard -s -o 0 -l 1048576 /dev/mapper/c 2>/tmp/errors && die "secure erase"
 grep -qi "not supported" /tmp/errors || die "secure erase: $(cat /tmp/errors)"
 remove c
-create c "0 65536 hotset /dev/nullb0 /dev/loop1 0 8 4096 256 1" || die "not created"
+create c "0 65536 hotset /dev/nullb0 /dev/loop1 0 8 4096 256 1 1 force" || die "not created"
 expect "discard_max_bytes" "$(limit discard_max_bytes)" 0
 blkdiscard -o 0 -l 1048576 /dev/mapper/c 2>/dev/null && die "an origin without discards took one"
 remove c

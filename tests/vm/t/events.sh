@@ -43,14 +43,22 @@ swap_table o "0 $olen linear /dev/nullb0 0"
 # Rot, where dirty blocks are.
 began
 dd if=/dev/urandom of=/dev/nullb1 bs=1M seek=4 count=20 oflag=direct conv=notrunc 2>/dev/null
-dd if=/dev/mapper/c of=/dev/null bs=4k count=1 iflag=direct 2>/dev/null && die "rot was served"
+dd if=/dev/mapper/c of=/dev/null bs=4k count=512 iflag=direct 2>/dev/null && die "rot was served"
 told "lost" 20
 expect state "$(stat_of c 13)" ok
+# Under load, so that there is something to commit.
+pattern write /dev/mapper/c 5 1 1000000 >/dev/null 2>&1 &
+load=$!
+sleep 1
 began
 swap_table k "0 $clen error"
-dd if=/tmp/data of=/dev/mapper/c bs=64k seek=100 count=8 oflag=direct conv=fsync,notrunc 2>/dev/null
 told "failed" 40
 expect state "$(stat_of c 13)" failed
+while kill -0 $load 2>/dev/null; do
+	dmsetup message c 0 abandon 2>/dev/null
+	sleep 0.2
+done
+wait $load && die "the load did not notice"
 swap_table k "0 $clen linear /dev/nullb1 0"
 dmsetup remove --noudevsync c || die "not removed"
 remove o

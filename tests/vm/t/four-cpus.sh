@@ -21,7 +21,7 @@ while kill -0 $fio 2>/dev/null; do
 		sleep 0.3
 		dmsetup suspend --nolockfs c && dmsetup resume --noudevsync c || die "suspend"
 		dmsetup message c 0 drop || die "drop"
-		blkdiscard -o 50331648 -l 8388608 /dev/mapper/c || die "discard"
+		blkdiscard -f -o 50331648 -l 8388608 /dev/mapper/c || die "discard"
 		n=$((n + 1))
 	done
 done

@@ -28,22 +28,11 @@ build() { # TABLE ARGUMENTS: the device on logged disks
 	dmsetup message c 0 set dirty_age 1
 }
 
-# Marks both logs in turn, with the last round that was flushed before.
-marks() {
-	local n=0 last
-	while [ -e /tmp/marking ]; do
-		last=$(sed -n 's/^flushed //p' /tmp/rounds | tail -n 1)
-		dmsetup message lo 0 mark t.$n.${last:-0} && dmsetup message lc 0 mark t.$n.${last:-0} || exit 1
-		n=$((n + 1))
-	done
-}
-
 record() { # SECONDS COMMAND...: under marks
 	local seconds=$1 load marker
 	shift
 	: >/tmp/rounds
-	: >/tmp/marking
-	marks &
+	mark 10 /tmp/rounds lo lc &
 	marker=$!
 	"$@" >/tmp/rounds 2>/tmp/errors &
 	load=$!
@@ -51,8 +40,8 @@ record() { # SECONDS COMMAND...: under marks
 	kill -0 $load || die "the load has ended: $(cat /tmp/errors)"
 	kill $load
 	wait $load
-	rm /tmp/marking
-	wait $marker || die "a log cannot be marked"
+	kill $marker || die "a log cannot be marked"
+	wait $marker
 	[ ! -s /tmp/errors ] || die "$(cat /tmp/errors)"
 	umount /mnt 2>/dev/null
 	remove c
