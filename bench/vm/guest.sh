@@ -9,7 +9,7 @@
 # /dev/nullb2 is a disk of 5 ms and one request at a time, /dev/nullb3 an SSD of 80 us.
 mib=1048576
 origin_mib=256 cache_mib=64 work_mib=16
-hits=${HITS:-20000} writes=${WRITES:-200000} misses=${MISSES:-20000} zipf=${ZIPF:-20000}
+hits=${HITS:-20000} writes=${WRITES:-150000} misses=${MISSES:-20000} zipf=${ZIPF:-20000}
 devices=${DEVICES:-raw linear hotset hotset_checksums dm_cache bcache writecache}
 parts=${PARTS:-software latency zipf}
 
@@ -202,12 +202,26 @@ latency() { # DEVICE
 	warm $1
 	job --rw=randread --size=${work_mib}M --io_size=8M
 	json $1 read_hit
+	case $1 in
+	raw) dev=/dev/nullb2 ;;
+	linear)
+		teardown $1
+		create x "0 $(sectors /dev/nullb2) linear /dev/nullb2 0"
+		;;
+	esac
+	# Before there is anything to write back, which would share the disk.
+	job --rw=randread --offset=64M --size=64M --io_size=$((200 * 4096))
+	json $1 read_miss
+	case $1 in
+	raw) dev=/dev/nullb3 ;;
+	linear)
+		teardown $1
+		setup $1 /dev/nullb2 /dev/nullb3
+		;;
+	esac
 	job --rw=randwrite --size=${work_mib}M --time_based --runtime=6
 	json $1 write_hit
 	timed $1 write_fsync 300 --rw=randwrite --size=${work_mib}M --fsync=1
-	[ $1 != raw ] || dev=/dev/nullb2
-	job --rw=randread --offset=64M --size=64M --io_size=$((200 * 4096))
-	json $1 read_miss
 	teardown $1
 }
 
