@@ -204,7 +204,7 @@ modules_clean: ## Remove what `make modules` left in the tree
 	$(MAKE) -C $(KDIR) M=$(CURDIR) clean
 
 VM	= BUILD=$(abspath $(BUILD))/vm HOTSET=$(abspath $(BUILD))/hotset tests/vm/check.sh
-check-vm: all ## The module in virtual machines, short; KERNEL=6.1 or 6.12, TEST=name runs one
+check-vm: all ## The module in virtual machines, short (in `make check` too); KERNEL=6.1 or 6.12, TEST=name runs one
 	@tools/setup.sh && $(VM) short '$(KERNEL)' $(TEST)
 check-vm-full: all ## ... and in full
 	@tools/setup.sh && $(VM) full '$(KERNEL)' $(TEST)
@@ -238,7 +238,7 @@ sim-coverage: ## Which lines of core/ the simulator reaches (gcov)
 	sim/coverage.sh $(BUILD)-coverage
 
 # bench/NAME.sh, else the program made of bench/NAME.c; each writes bench/out/NAME.json.
-.PHONY: bench-core bench-nbd bench-open
+.PHONY: bench-core bench-nbd bench-open bench-vm
 bench-core: ## Instructions and ns a request in the core alone
 bench-nbd: ## Served over NBD, as ratios to nbdkit file and its cache filter
 bench-open: ## Time to open a cache of 16 Mi slots, after a clean stop and after kill -9
@@ -246,6 +246,9 @@ bench-core bench-nbd bench-open: bench-%: all
 	@mkdir -p bench/out
 	HOTSET_BUILD=$(abspath $(BUILD)) HOTSET=$(abspath $(BUILD))/hotset \
 		$(firstword $(wildcard bench/$*.sh bench/bench-$*.sh) $(filter %/$* %/bench-$*,$(BENCH)) bench/$*.sh)
+
+bench-vm: ## The kernel target beside its peers, in a virtual machine that counts instructions (some ten minutes)
+	BUILD=$(abspath $(BUILD))/vm bench/vm.sh
 
 # ---- install -------------------------------------------------------------------------------------
 

@@ -235,6 +235,12 @@ u32 hs_unit_seed(const struct hs_core *core, u64 unit);
  */
 void hs_req_move(struct hs_req *to, struct hs_req *from, u32 *csum, u32 csum_bytes);
 
+/* In flight, not FLUSH: does no other request wait behind it, as far as this can be seen without its domain's lock? */
+static inline bool hs_req_alone(const struct hs_req *req)
+{
+	return hs_peek(req->bucket.next) == hs_peek(req->bucket.prev);
+}
+
 /* ---- background, under the journal's domain ------------------------------------------------------ */
 
 /* Starts what was asked for; the machines to run are put on out->run. */
@@ -311,6 +317,8 @@ struct hs_slot_view {
 s32 hs_slot_domain(const struct hs_core *core, u32 slot);
 void hs_slot_look(const struct hs_core *core, u32 slot, struct hs_slot_view *view);
 u64 hs_slot_sector(const struct hs_core *core, u32 slot);	/* first sector on the cache device */
+/* If it is clean: nobody will read it any more, and a commit drops its name. False: it is not. Under its domain. */
+bool hs_slot_drop(struct hs_core *core, u32 slot, struct hs_out *out);
 
 /* ---- format: a request as hs_core_open, with memory of its own ----------------------------------- */
 

@@ -77,6 +77,7 @@ int hs_bounces_init(struct hs_dm *dm)
 	dm->bounce_pages = DIV_ROUND_UP(dm->block_sectors << SECTOR_SHIFT, PAGE_SIZE);
 	dm->max_spare = HS_BOUNCE_SPARE / bytes;
 	dm->max_orphans = HS_ORPHAN_BYTES / bytes;
+	dm->lane[HS_LANE_MAIN].most_lazy = min(dm->lane[HS_LANE_MAIN].most_lazy, max(1u, dm->max_orphans / 4u));
 	spin_lock_init(&dm->spare_lock);
 	hs_list_init(&dm->starved);
 	return mempool_init(&dm->bounces, max(4u, HS_BOUNCE_RESERVE / bytes), hs_bounce_alloc, hs_bounce_free, dm);

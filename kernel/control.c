@@ -27,6 +27,9 @@ void hs_dm_start(struct hs_dm *dm)
 {
 	hs_dm_tune(dm);
 	dm->failure_told = false;
+	dm->erring = false;
+	dm->lost_told = 0;
+	dm->errors_told = 0;
 	hs_ticker_start(dm);
 	/* To write-back takes a superblock; the other way the blocks drain while we serve. */
 	if (hs_core_mode_wanted(dm->core) == HS_MODE_WRITEBACK)
@@ -165,4 +168,34 @@ int hs_dm_clean(struct hs_dm *dm)
 	hs_dm_drain(dm, false);
 	mutex_unlock(&dm->control);
 	return ret;
+}
+
+/* ---- forgetting --------------------------------------------------------------------------------------------- */
+
+bool hs_dm_drop_slot(struct hs_dm *dm, u32 slot)
+{
+	spinlock_t *lock = hs_dm_lock(dm, hs_slot_domain(dm->core, slot));
+	struct hs_out out;
+	bool ret;
+
+	hs_out_init(&out);
+	spin_lock_irq(lock);
+	ret = hs_slot_drop(dm->core, slot, &out);
+	hs_dm_dispatch(dm, &out);
+	spin_unlock_irq(lock);
+	return ret;
+}
+
+/* What is dirty stays, and what comes meanwhile may. */
+void hs_dm_drop(struct hs_dm *dm)
+{
+	u32 slot;
+
+	mutex_lock(&dm->control);
+	for (slot = 0; slot < dm->sb.geo.nr_slots; slot++) {
+		hs_dm_drop_slot(dm, slot);
+		if (!(slot & 0xfff))
+			cond_resched();
+	}
+	mutex_unlock(&dm->control);
 }

@@ -32,6 +32,7 @@ struct hs_options {
 	bool load;			/* persistence 1: what stands on the cache device */
 	bool force;			/* new: over a cache with dirty data */
 	bool accept_changed_origin;	/* load: drop what is cached of an origin that changed */
+	bool grow;			/* load: the origin is longer than it was */
 	bool exact_slots;		/* the size was given: no less will do */
 	s32 mode;			/* enum hs_mode; -1: as stored */
 	u32 policy_arg;			/* the ancestor's write policy, as given */
@@ -145,8 +146,10 @@ struct hs_worker {
 
 struct hs_lane {
 	struct hs_dm *dm;
-	spinlock_t lock;
+	spinlock_t lock;		/* of queue and lazy; taken inside a domain's */
 	struct hs_list queue;		/* hs_req.link */
+	u32 lazy, most_lazy;		/* of them without a worker called */
+	struct delayed_work later;
 	atomic_t turn;
 	u32 nr;
 	struct hs_worker worker[HS_LANE_WORKERS];
@@ -161,6 +164,9 @@ void hs_ticker_start(struct hs_dm *dm);
 void hs_ticker_stop(struct hs_dm *dm);
 /* Any context. call->todo is set, or it is a machine's. */
 void hs_lane_push(struct hs_lane *lane, struct hs_req *req);
+/* The same, for what nobody waits for: some of them together, and soon, or as soon as somebody waits. */
+void hs_lane_push_lazy(struct hs_lane *lane, struct hs_req *req);
+void hs_lane_kick(struct hs_lane *lane);
 /* One step with its domain's lock; what it asks for is passed on before the lock is dropped. */
 enum hs_step_result hs_dm_step(struct hs_dm *dm, struct hs_req *req);
 /* With the domain's lock held. */
@@ -174,7 +180,8 @@ void hs_dm_calm(struct hs_dm *dm);
 /* ---- the device ------------------------------------------------------------------------------------------ */
 
 struct hs_domain {
-	spinlock_t lock;
+	spinlock_t lock;		/* of a shard of the core, or its journal */
+	struct hs_out out;		/* of the step under way; else empty */
 } ____cacheline_aligned_in_smp;
 
 enum hs_dm_state {
@@ -202,13 +209,13 @@ struct hs_dm {
 	/* bounces: call.c */
 	mempool_t bounces;
 	u32 bounce_pages;		/* of a block */
-	spinlock_t spare_lock;
+	spinlock_t spare_lock;		/* of the spares and the starved */
 	struct hs_bounce *spare;
 	u32 nr_spare, max_spare;
 	struct hs_list starved;		/* hs_req.link: wait for a bounce */
 
 	struct bio_set bios;		/* machines' */
-	spinlock_t flight_lock;
+	spinlock_t flight_lock;		/* of who has which flight */
 	struct hs_flight flight[HS_FLIGHTS];
 
 	atomic_t busy;			/* machines under way */
@@ -216,9 +223,13 @@ struct hs_dm {
 	int max_orphans;		/* with more, bios wait for their ends */
 	wait_queue_head_t calm;
 	struct delayed_work tick;
-	bool ticking, failure_told;
+	bool ticking;
+	u32 ticks;
+	bool failure_told;		/* what waits for events knows ... */
+	u64 lost_told, errors_told;	/* ... of so many lost blocks and write-back errors */
+	bool erring;
 
-	spinlock_t streams_lock;
+	spinlock_t streams_lock;	/* of streams */
 	struct hs_streams streams;
 
 	/* the rest: constructor, resume, suspend, messages */
@@ -245,13 +256,62 @@ static inline spinlock_t *hs_dm_lock(struct hs_dm *dm, s32 domain)
 	return &dm->domains[domain].lock;
 }
 
+static inline void hs_lane_hurry(struct hs_lane *lane)
+{
+	smp_mb();	/* the waiting first, then this: see hs_lane_push_lazy */
+	if (READ_ONCE(lane->lazy))
+		hs_lane_kick(lane);
+}
+
+/*
+ * hs_dm_step for a request that has a domain. What a step asks for is passed on with the lock still held: once it is
+ * dropped a parked request can end at any moment, and with the last one the device can go away.
+ */
+static hs_always_inline enum hs_step_result hs_dm_step_locked(struct hs_dm *dm, struct hs_domain *d, struct hs_req *req)
+{
+	enum hs_step_result ret = hs_step(dm->core, req, &d->out);
+
+	if (unlikely(d->out.kick || !hs_list_empty(&d->out.run)))
+		hs_dm_dispatch(dm, &d->out);
+	return ret;
+}
+
+static hs_always_inline enum hs_step_result hs_dm_step_inline(struct hs_dm *dm, struct hs_req *req)
+{
+	struct hs_domain *d = &dm->domains[req->domain];
+	enum hs_step_result ret;
+	unsigned long flags;
+
+	spin_lock_irqsave(&d->lock, flags);
+	ret = hs_dm_step_locked(dm, d, req);
+	spin_unlock_irqrestore(&d->lock, flags);
+	return ret;
+}
+
+/* ... and where interrupts are on. */
+static hs_always_inline enum hs_step_result hs_dm_step_open(struct hs_dm *dm, struct hs_req *req)
+{
+	struct hs_domain *d = &dm->domains[req->domain];
+	enum hs_step_result ret;
+
+	spin_lock_irq(&d->lock);
+	ret = hs_dm_step_locked(dm, d, req);
+	spin_unlock_irq(&d->lock);
+	return ret;
+}
+
 /* load.c: what stands on the devices. They may sleep; errors are logged. */
 int hs_load_sb(struct hs_dm *dm, struct hs_sb *sb, char **why);
 int hs_load_dirty(struct hs_dm *dm, const struct hs_sb *sb, u64 *dirty);
 int hs_load_format(struct hs_dm *dm);
+int hs_load_map(struct hs_dm *dm);
+int hs_load_alone(struct hs_dm *dm, struct hs_req *req);
 int hs_load_open(struct hs_dm *dm);
 int hs_load_fingerprint(struct hs_dm *dm, u64 *fingerprint);
 int hs_bdev_read(struct block_device *bdev, u64 sector, void *mem, u32 bytes);
+
+/* grow.c: the cache becomes that of a longer origin; the map must be loaded anew afterwards. */
+int hs_load_grow(struct hs_dm *dm);
 
 /* control.c: life of the core, settings. */
 void hs_dm_start(struct hs_dm *dm);
@@ -261,6 +321,8 @@ int hs_dm_mark_clean(struct hs_dm *dm);
 void hs_dm_tune(struct hs_dm *dm);
 int hs_dm_set_mode(struct hs_dm *dm, enum hs_mode mode);
 int hs_dm_clean(struct hs_dm *dm);
+void hs_dm_drop(struct hs_dm *dm);
+bool hs_dm_drop_slot(struct hs_dm *dm, u32 slot);
 void hs_dm_count(struct hs_dm *dm, struct hs_counters *sum);
 
 void hs_status(struct dm_target *ti, status_type_t type, unsigned int flags, char *result, unsigned int maxlen);

@@ -50,7 +50,7 @@ static struct hs_flight *hs_flight_begin(struct hs_dm *dm, struct hs_req *req)
 
 	spin_lock_irqsave(&dm->flight_lock, flags);
 	f = hs_flight_find(dm, NULL);
-	BUG_ON(!f);
+	hs_assert(f);
 	f->req = req;
 	spin_unlock_irqrestore(&dm->flight_lock, flags);
 	return f;

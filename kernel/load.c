@@ -84,7 +84,7 @@ int hs_load_sb(struct hs_dm *dm, struct hs_sb *sb, char **why)
 /* ---- map -------------------------------------------------------------------------------------------------- */
 
 /* Runs a request of opening to its end; nothing else may run. */
-static int hs_load_alone(struct hs_dm *dm, struct hs_req *req)
+int hs_load_alone(struct hs_dm *dm, struct hs_req *req)
 {
 	for (;;) {
 		struct hs_out out;
@@ -305,13 +305,14 @@ static void hs_load_report(struct hs_dm *dm, u64 took_ns)
 		DMWARN("%pg: %llu pages of the map were damaged, their mirrors serve", bdev, r->unit_copies_bad);
 }
 
-static int hs_load_map(struct hs_dm *dm)
+int hs_load_map(struct hs_dm *dm)
 {
 	struct hs_core_opts opts = { .mode = dm->opts.mode, .now = ktime_get_ns() };
 	const char *why;
 	int ret;
 
 	dm->core = hs_core_init(dm->mem, &dm->sb, &opts);
+	dm->shards = hs_core_shards(dm->core);
 	ret = hs_load_alone(dm, hs_core_open(dm->core));
 	why = hs_core_open_why(dm->core);
 	if (ret)
@@ -346,6 +347,8 @@ int hs_load_open(struct hs_dm *dm)
 	u64 begun = ktime_get_ns();
 	int ret = hs_load_identity(dm);
 
+	if (!ret)
+		ret = hs_load_grow(dm);
 	if (!ret)
 		ret = hs_load_map(dm);
 	if (!ret)

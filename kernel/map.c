@@ -134,7 +134,7 @@ static struct hs_call *hs_call_may_leave(struct hs_call *call)
 /* ---- performing ------------------------------------------------------------------------------------------- */
 
 /* Can the bio itself do it? */
-static bool hs_call_remaps(const struct hs_call *call)
+static hs_always_inline bool hs_call_remaps(const struct hs_call *call)
 {
 	const struct hs_req *req = &call->req;
 	const struct hs_io *io = req->io;
@@ -152,7 +152,7 @@ static bool hs_call_remaps(const struct hs_call *call)
 	}
 }
 
-static void hs_call_remap(struct hs_call *call)
+static hs_always_inline void hs_call_remap(struct hs_call *call)
 {
 	const struct hs_io *io = call->req.io;
 	struct bio *bio = call->bio;
@@ -171,6 +171,7 @@ static void hs_call_resubmit(struct hs_call *call)
 	struct bio *bio = call->bio;
 
 	hs_call_remap(call);
+	bio->bi_opf &= ~REQ_NOWAIT;
 	bio->bi_status = BLK_STS_OK;
 	/* Left from a request that it shared with others. */
 	bio->bi_next = NULL;
@@ -265,6 +266,13 @@ static void hs_call_later(struct hs_call *call, enum hs_call_todo todo, u32 lane
 	hs_lane_push(&call->dm->lane[lane], &call->req);
 }
 
+/* Nobody waits for its end: a fill on its way into the cache. */
+static void hs_call_some_time(struct hs_call *call)
+{
+	call->todo = HS_TODO_PERFORM;
+	hs_lane_push_lazy(&call->dm->lane[HS_LANE_MAIN], &call->req);
+}
+
 static u32 hs_call_lane(const struct hs_call *call)
 {
 	u32 i;
@@ -290,11 +298,13 @@ static enum hs_went hs_call_begin_io(struct hs_call *call, enum hs_where where)
 		hs_call_remap(call);
 		return HS_WENT_REMAPPED;
 	}
-	/* In map a submission only queues the bio; nothing sleeps. */
-	if (where == HS_IN_MAP && hs_call_bounce(call))
+	/* In map a submission only queues the bio: it goes, and may wait for a tag, once the caller is out of map. */
+	if (where == HS_IN_MAP && !(call->bio->bi_opf & REQ_NOWAIT) && hs_call_bounce(call))
 		hs_call_submit(call);
 	else if (where == HS_IN_WORKER && hs_call_lane(call) == HS_LANE_MAIN)
 		hs_call_perform(call);
+	else if (!call->bio && hs_call_lane(call) == HS_LANE_MAIN)
+		hs_call_some_time(call);
 	else
 		hs_call_later(call, HS_TODO_PERFORM, hs_call_lane(call));
 	return HS_WENT_OFF;
@@ -334,6 +344,31 @@ static void hs_call_finish(struct hs_call *call)
 
 /* ---- stepping --------------------------------------------------------------------------------------------- */
 
+/* Takes on what a step said. */
+static enum hs_went hs_call_on(struct hs_call *call, enum hs_step_result said, enum hs_where where)
+{
+	struct hs_dm *dm = call->dm;
+
+	while (said == HS_AGAIN)
+		said = hs_dm_step(dm, &call->req);
+	switch (said) {
+	case HS_DONE:
+		return hs_call_end(call, where);
+	case HS_IO:
+		if (unlikely(call->req.flags & HS_REQ_ANSWER))
+			call = hs_call_may_leave(call);
+		return hs_call_begin_io(call, where);
+	default:
+		/*
+		 * It is not ours any more. What it waits for may be lying on a lane that nobody has hurried to. (At the
+		 * end of an I/O the device may be gone by now; then it waits for the next jiffy.)
+		 */
+		if (where != HS_IN_END_IO)
+			hs_lane_hurry(&dm->lane[HS_LANE_MAIN]);
+		return HS_WENT_OFF;
+	}
+}
+
 static enum hs_went hs_call_go(struct hs_call *call, enum hs_where where)
 {
 	struct hs_dm *dm = call->dm;
@@ -345,20 +380,7 @@ static enum hs_went hs_call_go(struct hs_call *call, enum hs_where where)
 		}
 		hs_call_finish(call);
 	}
-	for (;;) {
-		switch (hs_dm_step(dm, &call->req)) {
-		case HS_AGAIN:
-			continue;
-		case HS_WAIT:
-			return HS_WENT_OFF;
-		case HS_DONE:
-			return hs_call_end(call, where);
-		case HS_IO:
-			if (unlikely(call->req.flags & HS_REQ_ANSWER))
-				call = hs_call_may_leave(call);
-			return hs_call_begin_io(call, where);
-		}
-	}
+	return hs_call_on(call, hs_dm_step(dm, &call->req), where);
 }
 
 void hs_call_work(struct hs_call *call, const struct hs_lane *lane)
@@ -378,21 +400,25 @@ void hs_call_work(struct hs_call *call, const struct hs_lane *lane)
 
 /* ---- device-mapper's entries ------------------------------------------------------------------------------ */
 
-static bool hs_bio_streams(struct hs_dm *dm, u64 sector, u32 sectors)
+static noinline bool hs_bio_note(struct hs_dm *dm, u64 sector, u32 sectors, u64 cutoff)
 {
-	u64 cutoff = hs_peek(dm->seq_cutoff);
 	unsigned long flags;
 	bool ret;
 
-	if (likely(!cutoff))
-		return false;
 	spin_lock_irqsave(&dm->streams_lock, flags);
 	ret = hs_streams_note(&dm->streams, sector, sectors, cutoff);
 	spin_unlock_irqrestore(&dm->streams_lock, flags);
 	return ret;
 }
 
-static void hs_call_set(struct hs_call *call, enum hs_op op, u64 sector, u32 sectors, u32 flags)
+static inline bool hs_bio_streams(struct hs_dm *dm, u64 sector, u32 sectors)
+{
+	u64 cutoff = hs_peek(dm->seq_cutoff);
+
+	return unlikely(cutoff) && hs_bio_note(dm, sector, sectors, cutoff);
+}
+
+static inline void hs_call_set(struct hs_call *call, enum hs_op op, u64 sector, u32 sectors, u32 flags)
 {
 	call->req.op = op;
 	call->req.flags = flags;
@@ -400,14 +426,11 @@ static void hs_call_set(struct hs_call *call, enum hs_op op, u64 sector, u32 sec
 	call->req.sectors = sectors;
 }
 
-static void hs_map_rw(struct hs_call *call, struct bio *bio, enum hs_op op, u64 sector)
+/* By dm_set_target_max_io_len it lies within a block. */
+static inline void hs_map_rw(struct hs_call *call, struct bio *bio, enum hs_op op, u64 sector)
 {
-	u32 sectors = bio_sectors(bio), limit = hs_block_limit(call->dm->core, sector, sectors), flags = 0;
+	u32 sectors = bio_sectors(bio), flags = 0;
 
-	if (unlikely(sectors > limit)) {
-		dm_accept_partial_bio(bio, limit);
-		sectors = limit;
-	}
 	if (hs_bio_streams(call->dm, sector, sectors))
 		flags |= HS_REQ_SEQUENTIAL;
 	if (bio->bi_opf & REQ_FUA && op == HS_OP_WRITE)
@@ -445,18 +468,11 @@ static bool hs_map_range(struct hs_call *call, struct bio *bio, enum hs_op op, u
 	return true;
 }
 
-static bool hs_map_call(struct hs_call *call, struct bio *bio, u64 sector)
+/* All that is no ordinary read or write. */
+static noinline bool hs_map_other(struct hs_call *call, struct bio *bio, u64 sector)
 {
 	switch (bio_op(bio)) {
-	case REQ_OP_READ:
-		hs_map_rw(call, bio, HS_OP_READ, sector);
-		return true;
 	case REQ_OP_WRITE:
-		if (likely(bio_sectors(bio)))
-			hs_map_rw(call, bio, HS_OP_WRITE, sector);
-		else
-			hs_call_set(call, HS_OP_FLUSH, 0, 0, 0);
-		return true;
 	case REQ_OP_FLUSH:
 		hs_call_set(call, HS_OP_FLUSH, 0, 0, 0);
 		return true;
@@ -470,8 +486,20 @@ static bool hs_map_call(struct hs_call *call, struct bio *bio, u64 sector)
 	}
 }
 
+static inline bool hs_map_call(struct hs_call *call, struct bio *bio, u64 sector)
+{
+	if (bio_op(bio) == REQ_OP_READ)
+		hs_map_rw(call, bio, HS_OP_READ, sector);
+	else if (bio_op(bio) == REQ_OP_WRITE && likely(bio->bi_iter.bi_size))
+		hs_map_rw(call, bio, HS_OP_WRITE, sector);
+	else
+		return hs_map_other(call, bio, sector);
+	return true;
+}
+
 int hs_map(struct dm_target *ti, struct bio *bio)
 {
+	enum hs_step_result said;
 	struct hs_dm *dm = ti->private;
 	struct hs_call *call = dm_per_bio_data(bio, ti->per_io_data_size);
 
@@ -483,6 +511,7 @@ int hs_map(struct dm_target *ti, struct bio *bio)
 	call->todo = HS_TODO_STEP;
 	call->remapped = false;
 	call->answered = false;
+	call->lent = false;
 	call->req.error = 0;
 	if (unlikely(!hs_map_call(call, bio, dm_target_offset(ti, bio->bi_iter.bi_sector)))) {
 		hs_bio_end(call);
@@ -490,7 +519,12 @@ int hs_map(struct dm_target *ti, struct bio *bio)
 	}
 	call->iter = bio->bi_iter;
 	hs_req_init(dm->core, &call->req, call->csum);
-	switch (hs_call_go(call, HS_IN_MAP)) {
+	said = hs_dm_step_open(dm, &call->req);
+	if (likely(said == HS_IO && hs_call_remaps(call))) {
+		hs_call_remap(call);
+		return DM_MAPIO_REMAPPED;
+	}
+	switch (hs_call_on(call, said, HS_IN_MAP)) {
 	case HS_WENT_REMAPPED:
 		return DM_MAPIO_REMAPPED;
 	case HS_WENT_ENDED:
@@ -501,18 +535,63 @@ int hs_map(struct dm_target *ti, struct bio *bio)
 	}
 }
 
+/* With --noflush, what fails while the device is being suspended waits for the next table, which may mend it. */
+static int hs_end_error(struct dm_target *ti, blk_status_t *status)
+{
+	if (dm_noflush_suspending(ti))
+		*status = BLK_STS_DM_REQUEUE;
+	return DM_ENDIO_DONE;
+}
+
+/* The device below had no room and the submitter must not wait: a worker does. */
+static bool hs_end_again(struct hs_call *call, blk_status_t status)
+{
+	if (likely(status != BLK_STS_AGAIN) || !(call->bio->bi_opf & REQ_NOWAIT))
+		return false;
+	hs_call_later(call, HS_TODO_PERFORM, hs_call_lane(call));
+	return true;
+}
+
+/* Nothing is left but to let the bio end. */
+static inline bool hs_call_ends(const struct hs_call *call)
+{
+	return !call->bounce && !call->zero_end && !call->req.error && !(call->req.flags & HS_REQ_COPYOUT);
+}
+
+/* A remapped bio has ended. */
+static inline int hs_end_remapped(struct dm_target *ti, struct hs_call *call, blk_status_t *status)
+{
+	struct hs_io *io = call->req.io;
+	enum hs_step_result said;
+	enum hs_went went;
+
+	call->remapped = false;
+	if (likely(!*status && !io->csum)) {
+		io->error = 0;
+		said = hs_dm_step_inline(call->dm, &call->req);
+		if (likely(said == HS_DONE && hs_call_ends(call)))
+			return DM_ENDIO_DONE;
+		call->todo = HS_TODO_STEP;
+		went = hs_call_on(call, said, HS_IN_END_IO);
+	} else {
+		if (hs_end_again(call, *status))
+			return DM_ENDIO_INCOMPLETE;
+		call->todo = HS_TODO_FINISH;
+		io->error = blk_status_to_errno(*status);
+		went = hs_call_go(call, HS_IN_END_IO);
+	}
+	if (went != HS_WENT_ENDED)
+		return DM_ENDIO_INCOMPLETE;
+	*status = errno_to_blk_status(call->req.error);
+	return likely(!*status) ? DM_ENDIO_DONE : hs_end_error(ti, status);
+}
+
 /* A remapped bio has ended; or one that hs_bio_end ends. */
 int hs_end_io(struct dm_target *ti, struct bio *bio, blk_status_t *status)
 {
 	struct hs_call *call = dm_per_bio_data(bio, ti->per_io_data_size);
 
-	if (call->answered || !call->remapped)
-		return DM_ENDIO_DONE;
-	call->remapped = false;
-	call->todo = HS_TODO_FINISH;
-	call->req.io->error = blk_status_to_errno(*status);
-	if (hs_call_go(call, HS_IN_END_IO) != HS_WENT_ENDED)
-		return DM_ENDIO_INCOMPLETE;
-	*status = errno_to_blk_status(call->req.error);
-	return DM_ENDIO_DONE;
+	if (likely(!call->answered && call->remapped))
+		return hs_end_remapped(ti, call, status);
+	return likely(!*status) ? DM_ENDIO_DONE : hs_end_error(ti, status);
 }

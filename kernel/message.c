@@ -5,6 +5,7 @@
  *	mode <mode>		changes the mode; complete when mode_durable in the status says so
  *	set <key> <value>	seq_cutoff, dirty_age, dirty_limit, writeback, mode
  *	flush			writes back everything that is dirty; returns when that is done
+ *	drop			forgets everything that is clean
  *	stats reset		counters start again from zero
  *	abandon			on a failed cache device: whoever sends it has recorded, durably, that this cache
  *				must not be used again; writes may now pass by the names on it
@@ -80,10 +81,14 @@ int hs_message(struct dm_target *ti, unsigned int argc, char **argv, char *resul
 		return hs_message_set(dm, argv[1], argv[2]);
 	if (argc == 1 && !strcasecmp(argv[0], "flush"))
 		return hs_dm_clean(dm);
+	if (argc == 1 && !strcasecmp(argv[0], "drop")) {
+		hs_dm_drop(dm);
+		return 0;
+	}
 	if (argc == 2 && !strcasecmp(argv[0], "stats") && !strcasecmp(argv[1], "reset"))
 		return hs_message_reset(dm);
 	if (argc == 1 && !strcasecmp(argv[0], "abandon"))
 		return hs_message_abandon(dm);
-	DMERR("no such message: there are mode, set, flush, stats reset, abandon");
+	DMERR("no such message: there are mode, set, flush, drop, stats reset, abandon");
 	return -EINVAL;
 }

@@ -127,13 +127,15 @@ int hs_option_set(struct hs_options *opts, const char *key, const char *value, c
 
 static int hs_feature_word(struct hs_options *opts, const char *word, char **why)
 {
-	*why = "Unknown feature: there are mode=, policy=, seq_cutoff=, dirty_age=, dirty_limit=, writeback=, no_checksums, force, accept_changed_origin";
+	*why = "Unknown feature: there are mode=, policy=, seq_cutoff=, dirty_age=, dirty_limit=, writeback=, no_checksums, force, accept_changed_origin, grow";
 	if (!strcmp(word, "no_checksums"))
 		opts->wish.no_checksums = true;
 	else if (!strcmp(word, "force"))
 		opts->force = true;
 	else if (!strcmp(word, "accept_changed_origin"))
 		opts->accept_changed_origin = true;
+	else if (!strcmp(word, "grow"))
+		opts->grow = true;
 	else
 		return -EINVAL;
 	return 0;

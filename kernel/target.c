@@ -49,6 +49,19 @@ static bool hs_dm_in_use(const struct hs_dm *dm)
 	return ret;
 }
 
+/* The new table of a live device, on the same two disks. */
+static bool hs_dm_same_origin(const struct hs_dm *dm)
+{
+	struct hs_dm *other;
+	bool ret;
+
+	mutex_lock(&hs_all_lock);
+	other = hs_all_find(dm, true);
+	ret = other && other->bdev[HS_ORIGIN] == dm->bdev[HS_ORIGIN];
+	mutex_unlock(&hs_all_lock);
+	return ret;
+}
+
 /* The last deed on the media of a stopped device. */
 static void hs_dm_yield(struct hs_dm *dm)
 {
@@ -107,12 +120,12 @@ static int hs_ctr_load(struct dm_target *ti, struct hs_dm *dm)
 
 	if (ret)
 		return hs_ctr_fail(ti, ret, why);
-	if (dm->sb.geo.origin_sectors != ti->len) {
-		DMERR("%pg was made for an origin of %llu sectors, the table says %llu", dm->bdev[HS_CACHE],
-		      dm->sb.geo.origin_sectors, (u64)ti->len);
-		return hs_ctr_fail(ti, -ESTALE, "The cache was made for an origin of another size: give the right one, or make a cache for this one");
-	}
-	return 0;
+	if (dm->sb.geo.origin_sectors == ti->len ||
+	    (dm->sb.geo.origin_sectors < ti->len && (dm->opts.grow || hs_dm_same_origin(dm))))
+		return 0;
+	DMERR("%pg was made for an origin of %llu sectors, the table says %llu", dm->bdev[HS_CACHE],
+	      dm->sb.geo.origin_sectors, (u64)ti->len);
+	return hs_ctr_fail(ti, -ESTALE, "The cache was made for an origin of another size: give the right one, or make a cache for this one; if it has grown, give the feature grow");
 }
 
 /* A hotset cache with dirty data is not overwritten. */
@@ -159,6 +172,7 @@ static int hs_ctr_memory(struct hs_dm *dm)
 {
 	struct hs_core_opts opts = { .mode = -1 };
 	const struct hs_geometry *geo = &dm->sb.geo;
+	u32 i;
 	int ret;
 
 	dm->block_sectors = hs_block_sectors(geo);
@@ -169,7 +183,13 @@ static int hs_ctr_memory(struct hs_dm *dm)
 	dm->domains = kcalloc(HS_SHARDS_DEFAULT + 1, sizeof(*dm->domains), GFP_KERNEL);
 	dm->mem_bytes = hs_core_size(geo, &opts);
 	dm->mem = vmalloc(dm->mem_bytes);
-	return dm->domains && dm->mem ? 0 : -ENOMEM;
+	if (!dm->domains || !dm->mem)
+		return -ENOMEM;
+	for (i = 0; i <= HS_SHARDS_DEFAULT; i++) {
+		spin_lock_init(&dm->domains[i].lock);
+		hs_out_init(&dm->domains[i].out);
+	}
+	return 0;
 }
 
 static void hs_ctr_limits(struct dm_target *ti, const struct hs_dm *dm)
@@ -178,8 +198,12 @@ static void hs_ctr_limits(struct dm_target *ti, const struct hs_dm *dm)
 	ti->num_flush_bios = 1;
 	/* Acknowledged writes may only be in our memory, whatever caches the devices have. */
 	ti->flush_supported = true;
-	if (bdev_max_discard_sectors(dm->bdev[HS_ORIGIN]))
+	/* The cache device need not know discards: its own blocks are forgotten, and only the origin's discarded. */
+	if (bdev_max_discard_sectors(dm->bdev[HS_ORIGIN])) {
 		ti->num_discard_bios = 1;
+		ti->discards_supported = true;
+	}
+	/* Not secure erase: copies on the cache device, current and retired, would survive it. */
 	if (bdev_write_zeroes_sectors(dm->bdev[HS_ORIGIN]))
 		ti->num_write_zeroes_bios = 1;
 	ti->limit_swap_bios = true;
@@ -323,7 +347,6 @@ static int hs_dm_take_over(struct hs_dm *dm)
 static int hs_dm_open(struct hs_dm *dm)
 {
 	int ret = hs_dm_take_over(dm);
-	u32 i;
 
 	if (!ret && !dm->opts.load)
 		ret = hs_load_format(dm);
@@ -335,9 +358,7 @@ static int hs_dm_open(struct hs_dm *dm)
 		return ret;
 	/* A failed start later on must not make a new cache of this one. */
 	dm->opts.load = true;
-	dm->shards = hs_core_shards(dm->core);
-	for (i = 0; i <= dm->shards; i++)
-		spin_lock_init(&dm->domains[i].lock);
+	dm->opts.grow = false;
 	hs_dm_start(dm);
 	return 0;
 }
@@ -412,7 +433,7 @@ static void hs_io_hints(struct dm_target *ti, struct queue_limits *limits)
 struct target_type hs_target = {
 	.name = "hotset",
 	.version = { 0, 1, 0 },
-	.features = DM_TARGET_ALWAYS_WRITEABLE,
+	.features = DM_TARGET_ALWAYS_WRITEABLE | DM_TARGET_NOWAIT,
 	.module = THIS_MODULE,
 	.ctr = hs_ctr,
 	.dtr = hs_dtr,

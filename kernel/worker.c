@@ -12,10 +12,12 @@
 #include "kernel/dm.h"
 
 #define HS_TICK_JIFFIES	(HZ / 10 ?: 1)
+#define HS_LOOK_TICKS	10u
+#define HS_LAZY_MOST	16u
 
 /* ---- lanes ------------------------------------------------------------------------------------------------ */
 
-static void hs_lane_kick(struct hs_lane *lane)
+void hs_lane_kick(struct hs_lane *lane)
 {
 	u32 turn = (u32)atomic_inc_return(&lane->turn) % lane->nr;
 
@@ -28,8 +30,32 @@ void hs_lane_push(struct hs_lane *lane, struct hs_req *req)
 
 	spin_lock_irqsave(&lane->lock, flags);
 	hs_list_add_tail(&lane->queue, &req->link);
-	spin_unlock_irqrestore(&lane->lock, flags);
+	/* With the lock: a worker that is there already may end the request, and the device go, once it is dropped. */
 	hs_lane_kick(lane);
+	spin_unlock_irqrestore(&lane->lock, flags);
+}
+
+/*
+ * Between a request that waits for this one and us no moment is lost: it enters the list of those that wait and then
+ * looks at lazy; we count there and then look at the list.
+ */
+void hs_lane_push_lazy(struct hs_lane *lane, struct hs_req *req)
+{
+	unsigned long flags;
+	bool now;
+	u32 nr;
+
+	spin_lock_irqsave(&lane->lock, flags);
+	nr = lane->lazy + 1;
+	WRITE_ONCE(lane->lazy, nr);
+	smp_mb();	/* counted first, then the list is looked at: see hs_lane_hurry */
+	now = nr >= lane->most_lazy || !hs_req_alone(req);
+	hs_list_add_tail(&lane->queue, &req->link);
+	if (now)
+		hs_lane_kick(lane);
+	else if (nr == 1)
+		queue_delayed_work(lane->dm->wq, &lane->later, 1);
+	spin_unlock_irqrestore(&lane->lock, flags);
 }
 
 static struct hs_req *hs_lane_pop(struct hs_lane *lane)
@@ -41,6 +67,8 @@ static struct hs_req *hs_lane_pop(struct hs_lane *lane)
 		req = hs_list_entry(lane->queue.next, struct hs_req, link);
 		hs_list_del(&req->link);
 	}
+	/* Who looks there and sees none comes on here till the end. */
+	WRITE_ONCE(lane->lazy, 0);
 	spin_unlock_irq(&lane->lock);
 	return req;
 }
@@ -75,6 +103,7 @@ void hs_dm_orphan_end(struct hs_dm *dm)
 	hs_dm_less(dm, &dm->orphans);
 }
 
+/* out is empty then. */
 void hs_dm_dispatch(struct hs_dm *dm, struct hs_out *out)
 {
 	while (!hs_list_empty(&out->run)) {
@@ -90,32 +119,21 @@ void hs_dm_dispatch(struct hs_dm *dm, struct hs_out *out)
 	if (out->kick) {
 		/* Under the journal's lock; this may be another's. */
 		atomic_or(out->kick, &dm->kicks);
+		out->kick = 0;
 		hs_lane_kick(&dm->lane[HS_LANE_MAIN]);
 	}
 }
 
-/*
- * What a step asks for is passed on with the lock still held: once it is dropped a parked request can end at any
- * moment, and with the last one the device can go away.
- */
 enum hs_step_result hs_dm_step(struct hs_dm *dm, struct hs_req *req)
 {
-	s32 domain = req->domain;
 	enum hs_step_result ret;
 	struct hs_out out;
-	unsigned long flags;
 
+	if (req->domain != HS_DOMAIN_NONE)
+		return hs_dm_step_inline(dm, req);
 	hs_out_init(&out);
-	if (domain == HS_DOMAIN_NONE) {
-		ret = hs_step(dm->core, req, &out);
-		hs_dm_dispatch(dm, &out);
-		return ret;
-	}
-	spin_lock_irqsave(hs_dm_lock(dm, domain), flags);
 	ret = hs_step(dm->core, req, &out);
-	if (unlikely(out.kick || !hs_list_empty(&out.run)))
-		hs_dm_dispatch(dm, &out);
-	spin_unlock_irqrestore(hs_dm_lock(dm, domain), flags);
+	hs_dm_dispatch(dm, &out);
 	return ret;
 }
 
@@ -177,9 +195,8 @@ static void hs_machine_work(struct hs_dm *dm, struct hs_req *req)
 	}
 }
 
-static void hs_lane_work(struct work_struct *work)
+static void hs_lane_run(struct hs_lane *lane)
 {
-	struct hs_lane *lane = container_of(work, struct hs_worker, work)->lane;
 	struct hs_dm *dm = lane->dm;
 	bool origin = lane == &dm->lane[HS_LANE_ORIGIN];
 	struct hs_req *req;
@@ -199,17 +216,52 @@ static void hs_lane_work(struct work_struct *work)
 	}
 }
 
+static void hs_lane_work(struct work_struct *work)
+{
+	hs_lane_run(container_of(work, struct hs_worker, work)->lane);
+}
+
+static void hs_lane_later(struct work_struct *work)
+{
+	hs_lane_run(container_of(to_delayed_work(work), struct hs_lane, later));
+}
+
 /* ---- the clock -------------------------------------------------------------------------------------------- */
 
-/* The first look at a failure tells those who wait for events. */
+/* Who waits for events is told of what is worse than it was: the cache out of service, blocks lost, errors begin. */
+static bool hs_dm_worse(struct hs_dm *dm)
+{
+	struct hs_counters n;
+	bool erred, worse;
+
+	hs_dm_count(dm, &n);
+	erred = n.write_back_errors > dm->errors_told;
+	worse = n.lost > dm->lost_told || (erred && !dm->erring);
+	if (n.lost > dm->lost_told)
+		DMERR("%s: %llu dirty blocks cannot be read from %pg", dm_table_device_name(dm->ti->table), n.lost,
+		      dm->bdev[HS_CACHE]);
+	if (erred && !dm->erring)
+		DMERR("%s: write-back to %pg fails: the blocks stay dirty and are tried again",
+		      dm_table_device_name(dm->ti->table), dm->bdev[HS_ORIGIN]);
+	dm->erring = n.dirty && (erred || dm->erring);
+	dm->errors_told = n.write_back_errors;
+	dm->lost_told = n.lost;
+	return worse;
+}
+
 static void hs_dm_look(struct hs_dm *dm)
 {
-	if (dm->failure_told || !hs_core_failed(dm->core))
-		return;
-	dm->failure_told = true;
-	DMERR("%s: the cache device %pg failed and is out of service: the origin serves; what was dirty fails",
-	      dm_table_device_name(dm->ti->table), dm->bdev[HS_CACHE]);
-	dm_table_event(dm->ti->table);
+	bool failed = hs_core_failed(dm->core) && !dm->failure_told;
+
+	if (failed) {
+		dm->failure_told = true;
+		DMERR("%s: the cache device %pg failed and is out of service: the origin serves; what was dirty fails",
+		      dm_table_device_name(dm->ti->table), dm->bdev[HS_CACHE]);
+	}
+	if (!(dm->ticks++ % HS_LOOK_TICKS))
+		failed |= hs_dm_worse(dm);
+	if (failed)
+		dm_table_event(dm->ti->table);
 }
 
 static void hs_tick_work(struct work_struct *work)
@@ -244,6 +296,7 @@ void hs_ticker_stop(struct hs_dm *dm)
 
 void hs_dm_await_orphans(struct hs_dm *dm)
 {
+	hs_lane_hurry(&dm->lane[HS_LANE_MAIN]);
 	hs_dm_wait_none(dm, &dm->orphans);
 }
 
@@ -253,9 +306,11 @@ void hs_dm_calm(struct hs_dm *dm)
 
 	hs_dm_wait_none(dm, &dm->busy);
 	/* A worker may still be on its way out; a kick that it passes on starts nothing once the core stops. */
-	for (l = 0; l < HS_LANES; l++)
+	for (l = 0; l < HS_LANES; l++) {
 		for (i = 0; i < dm->lane[l].nr; i++)
 			flush_work(&dm->lane[l].worker[i].work);
+		cancel_delayed_work_sync(&dm->lane[l].later);
+	}
 	hs_dm_wait_none(dm, &dm->busy);
 }
 
@@ -266,6 +321,8 @@ static void hs_lane_init(struct hs_lane *lane, struct hs_dm *dm)
 	lane->dm = dm;
 	spin_lock_init(&lane->lock);
 	hs_list_init(&lane->queue);
+	INIT_DELAYED_WORK(&lane->later, hs_lane_later);
+	lane->most_lazy = HS_LAZY_MOST;
 	atomic_set(&lane->turn, 0);
 	lane->nr = clamp_t(u32, num_online_cpus(), 2, HS_LANE_WORKERS);
 	for (i = 0; i < lane->nr; i++) {

@@ -4,7 +4,7 @@
 #
 # Builds what the tests need, runs them, and counts: the last line is `N passed, N failed`.
 #
-#	check.sh all|unit|e2e|asan|tsan|static [TEST]
+#	check.sh all|unit|e2e|asan|tsan|static|vm [TEST]
 #
 # TEST is the name of one test (test-index, copy), as it is printed behind the variant and the kind.
 # A test is a unit test program, a script in tests/e2e or tests/build, or a step of building. Tests run
@@ -114,6 +114,19 @@ add_static() {
 	add_scripts gcc build ""
 }
 
+# The kernel module in virtual machines, each test on both kernels.
+add_vm() {
+	local script series name
+	for script in tests/vm/t/*.sh; do
+		has_mark short "$script" || continue
+		name=${script##*/} name=${name%.sh}
+		for series in 6.1 6.12; do
+			add "gcc/vm/$series-$name" build/gcc tests/vm/check.sh \
+				env "BUILD=$PWD/build/gcc/vm" tests/vm/check.sh short "$series" "$name"
+		done
+	done
+}
+
 wait_one() {
 	local pid
 	wait -n -p pid "${!running[@]}"
@@ -153,14 +166,15 @@ e2e) build gcc && add_scripts gcc e2e "" ;;
 asan) add_sanitized asan libasan.so ;;
 tsan) add_sanitized tsan libtsan.so ;;
 static) build gcc && add_static ;;
+vm) build gcc && add_vm ;;
 all)
-	build gcc && { add_static; add_unit gcc; add_scripts gcc e2e ""; }
+	build gcc && { add_static; add_unit gcc; add_scripts gcc e2e ""; add_vm; }
 	build clang && add_unit clang
 	add_sanitized asan libasan.so
 	add_sanitized tsan libtsan.so
 	;;
 *)
-	echo "check: unknown part: $what (all, unit, e2e, asan, tsan, static)" >&2
+	echo "check: unknown part: $what (all, unit, e2e, asan, tsan, static, vm)" >&2
 	exit 2
 	;;
 esac

@@ -9,9 +9,12 @@
 #
 # tests/vm/t/NAME.sh are the tests, run inside (guest/lib.sh). Comment lines of theirs:
 #
-#	# timeout: SECONDS	(120)
+#	# timeout: SECONDS	(300) of real time; much more than it takes, for a busy computer
 #	# short			one of the short set
 #	# memory: MIB	(1536)
+#	# cpus: N	(2)
+#	# command	the hotset command is there, as hotset_command
+#	# cmdline: WORDS	for the kernel's command line
 #	# allow: PATTERN	lines of the kernel log that match are expected
 #	# disk: ORIGIN-MIB CACHE-MIB	two files as disks, /dev/vda and /dev/vdb
 #	# host: COMMANDS	run before, in a directory with those files: origin, cache
@@ -22,7 +25,10 @@
 #	# kill: SECONDS	all but the last are killed so long after they first said "flushed N"; the next one finds
 #			the last such N as hotset.last=N on its command line
 #
-# A kernel warning, oops or hung task in the log fails a test. Logs stay in $BUILD/vm.
+# A kernel warning, oops or hung task in the log fails a test. Logs stay in $BUILD/vm. In `make check` each test of the
+# short set is one of its own, and runs alone:
+# serial
+# timeout: 900
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
@@ -35,11 +41,7 @@ kernels=${1:-6.1 6.12}
 only=${2:-}
 passed=0 failed=0
 qemu=
-
-die() {
-	echo "vm: $*" >&2
-	exit 1
-}
+. "$here/lib.sh"
 
 stop() {
 	[ -z "$qemu" ] || kill -KILL "$qemu" 2>/dev/null
@@ -54,59 +56,15 @@ mark() { # NAME SCRIPT DEFAULT: the value of a comment line
 	echo "${value:-$3}"
 }
 
-# The module, built from a copy of the sources so that both kernels' objects keep apart.
-build_module() { # KERNEL-DIR OUT
-	mkdir -p "$2"/{core,kernel,include/hotset}
-	cp -u "$root/Kbuild" "$2/"
-	cp -u "$root"/core/*.[ch] "$root/core/SOURCES" "$2/core/"
-	cp -u "$root"/kernel/*.[ch] "$2/kernel/"
-	cp -u "$root/include/hotset/enums.h" "$2/include/hotset/"
-	make -C "$1/headers" M="$2" -j"$(nproc)" modules >"$2/make.log" 2>&1 || {
-		grep -E '\b(error|Error)\b' -A 3 "$2/make.log" | head -n 30 >&2
-		die "the module does not build: $2/make.log"
-	}
-	strip --strip-debug -o "$2/stripped.ko" "$2/dm-hotset.ko"
-}
-
-# The second archive: the module, the script, and the helpers.
-job_image() { # MODULE-DIR SCRIPT OUT
-	local dir
-	dir=$(mktemp -d "$build/job.XXXXXX") || exit 1
-	mkdir -p "$dir/guest" "$dir/bin"
-	cp "$1/stripped.ko" "$dir/dm-hotset.ko"
-	cp "$here"/guest/* "$dir/guest/"
-	cp "$here/guest/init" "$dir/init"
-	cp "$build"/tools/* "$dir/bin/" 2>/dev/null
-	[ -z "$2" ] || { echo '. /guest/lib.sh'; cat "$2"; } >"$dir/test"
-	(cd "$dir" && find . | cpio -o -H newc --quiet) >"$3"
-	rm -rf "$dir"
-}
-
-# Programs for the machine: one C file each, linked statically.
-build_tools() {
-	local source
-	mkdir -p "$build/tools"
-	for source in "$here"/tools/*.c; do
-		[ -e "$source" ] || continue
-		local out=$build/tools/$(basename "$source" .c)
-		[ "$out" -nt "$source" ] || gcc -O2 -Wall -Wextra -static -pthread -o "$out" "$source" || die "$source does not build"
-	done
-}
-
-image_of() { # KERNEL-DIR: the base archive, made anew when it is older than its recipe
-	local image=$1/base.cpio
-	[ "$image" -nt "$here/image.sh" ] && { [ ! -e "$HOTSET_CACHE/vm/fio" ] || [ "$image" -nt "$HOTSET_CACHE/vm/fio" ]; } ||
-		"$here/image.sh" "$1" "$image" || die "no initramfs"
-	echo "$image"
-}
-
+# It ends with the shell that started it, however that ends.
 machine() { # KERNEL-DIR INITRD CONSOLE RESULTS APPEND [QEMU-OPTION...]
-	local kernel=$1 initrd=$2 console=$3 results=$4 append=$5 memory=${memory:-1536}
+	local kernel=$1 initrd=$2 console=$3 results=$4 append=$5 memory=${memory:-1536} cpus=${cpus:-2}
 	shift 5
-	exec qemu-system-x86_64 -M q35,hpet=off -accel tcg,thread=multi -smp 2 -m "$memory" -cpu max -nodefaults \
+	exec setpriv --pdeathsig KILL \
+		qemu-system-x86_64 -M q35,hpet=off -accel tcg,thread=multi -smp "$cpus" -m "$memory" -cpu max -nodefaults \
 		-no-user-config -display none -no-reboot -serial "$console" -chardev "file,id=results,path=$results" \
 		-serial chardev:results -kernel "$kernel/vmlinux" -initrd "$initrd" \
-		-append "console=ttyS0 panic=-1 nokaslr mitigations=off $append" "$@"
+		-append "console=ttyS0 panic=-1 nokaslr no_timer_check mitigations=off $append" "$@"
 }
 
 disks_of() { # SCRIPT DIR: options for qemu, one a line
@@ -129,19 +87,20 @@ prepare_disks() { # SCRIPT DIR
 }
 
 # What must not stand in a kernel log.
-bad_log='WARNING: |BUG: |Oops|general protection|kernel panic|blocked for more than|Call Trace|soft lockup|rcu.*stall|refcount_t|use-after-free|possible recursive|inconsistent lock'
+bad_log='WARNING: |\bBUG: |Oops|general protection|Kernel panic|blocked for more than|Call Trace|soft lockup|rcu.*stall|refcount_t|kmemleak: [1-9]|use-after-free|possible recursive|inconsistent lock'
 
 complaints() { # LOG SCRIPT: lines that must not be there
 	local allow
 	allow=$(mark allow "$2" '')
-	grep -aiE "$bad_log" "$1" | grep -avE "${allow:-^$}" | head -n 5
+	grep -aE "$bad_log" "$1" | grep -avE "${allow:-^$}" | head -n 5
 }
 
 # One machine, to its end, or killed: why not, if it did not go well.
 boot() { # KERNEL-DIR SCRIPT DIR NUMBER LAST-ROUND LIMIT KILL-AFTER
-	local options=() append memory
+	local options=() append memory cpus
 	memory=$(mark memory "$2" 1536)
-	append="quiet hotset.boot=$4 hotset.last=$5"
+	cpus=$(mark cpus "$2" 2)
+	append="quiet hotset.boot=$4 hotset.last=$5 $(mark cmdline "$2" "")"
 	mapfile -t options < <(disks_of "$2" "$3")
 	(machine "$1" "$3/initrd" "file:$3/console$4" "$3/results$4" "$append" ${options[@]+"${options[@]}"}) \
 		>>"$3/qemu.log" 2>&1 </dev/null &
@@ -171,7 +130,7 @@ boots() { # KERNEL-DIR MODULE-DIR SCRIPT DIR: why it failed
 	nr=$(mark boots "$script" 1)
 	for ((boot = 1; boot <= nr; boot++)); do
 		[ $boot -lt "$nr" ] || kill=
-		why=$(boot "$1" "$script" "$dir" $boot "$last" "$(mark timeout "$script" 120)" "${kill:+$kill.$((boot * 37 % 10))}")
+		why=$(boot "$1" "$script" "$dir" $boot "$last" "$(mark timeout "$script" 300)" "${kill:+$kill.$((boot * 37 % 10))}")
 		[ -z "$why" ] || { echo "boot $boot: $why"; return; }
 		flushed=$(sed -n 's/^flushed \([0-9]*\).*/\1/p' "$dir/results$boot" | tail -n 1)
 		last=${flushed:-$last}

@@ -9,8 +9,8 @@ set -u
 kernel=$1 out=$2
 abi=${kernel##*/}
 cache=${HOTSET_CACHE:-/var/cache/hotset}
-programs="dmsetup mke2fs e2fsck debugfs resize2fs mkfs.xfs xfs_repair blkdiscard fstrim"
-modules="dm-mod dm-flakey dm-log-writes dm-delay dm-zero dm-snapshot dm-cache dm-cache-smq null_blk brd loop zram ext4 xfs
+programs="dmsetup mke2fs e2fsck debugfs resize2fs mkfs.xfs xfs_repair blkdiscard fstrim make-bcache cache_restore"
+modules="dm-mod dm-flakey dm-log-writes dm-delay dm-zero dm-snapshot dm-cache dm-cache-smq dm-writecache bcache null_blk brd loop zram ext4 xfs
 	crc32c_intel crc32c_generic libcrc32c virtio_blk virtio_pci configfs"
 tmp=$(mktemp -d "${TMPDIR:-/tmp}/hotset-image.XXXXXX") || exit 1
 trap 'rm -rf "$tmp"' EXIT

@@ -11,6 +11,7 @@ grep -qi 'clean' check.out
 if [ "$boot" = 1 ]; then
 	"$HOTSET" serve origin cache --name moved --socket "$socket" --pidfile "$PWD/pid" >serve.log 2>&1 &
 	for i in $(seq 100); do [ -s pid ] && break; sleep 0.1; done
+	"$HOTSET" set moved dirty_age=100000 dirty_limit=100
 	nbdcopy "nbd+unix:///?socket=$socket" copy
 	"$TOOLS/pattern" exact copy 5 "$last"
 	"$HOTSET" stop moved

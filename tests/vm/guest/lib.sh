@@ -16,6 +16,7 @@ insmod() { /sbin/insmod "$@"; }
 rmmod() { /sbin/rmmod "$@"; }
 blkdiscard() { /bin/blkdiscard "$@"; }
 fstrim() { /bin/fstrim "$@"; }
+hotset_command() { HOTSET_RUNDIR=/run HOTSET_STATEDIR=/run /bin/hotset "$@"; }
 
 die() { # WORDS...
 	echo "FAIL: $*"
@@ -26,6 +27,9 @@ finish() {
 	rc=$?
 	trap - EXIT
 	[ $rc = 0 ] || { dmsetup table; dmsetup status; dmesg | sed '1,/module verification/d' | tail -n 40; } 2>/dev/null
+	for job in $(jobs -p); do
+		kill -KILL $job 2>/dev/null
+	done
 	swapoff -a 2>/dev/null
 	umount -a -t ext4,xfs 2>/dev/null
 	for i in 1 2 3; do

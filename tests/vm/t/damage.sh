@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # Data that rot on the cache device: a clean block is served from the origin and repaired, a dirty one fails, alone;
 # what the sums find is counted. Reads of every size see it.
-# short
 load_module
 pair 32 24
 dd if=/dev/urandom of=/tmp/data bs=1M count=4 2>/dev/null

@@ -41,3 +41,31 @@ dmsetup status c
 remove c
 losetup -d /dev/loop0
 losetup -d /dev/loop1
+
+# What is advertised is what there is. Secure erase is not: copies would survive it.
+limit() { cat /sys/block/dm-0/queue/$1; }
+disk 0 32 discard=0
+disk 1 24 discard=0
+truncate -s 32M /run/origin && truncate -s 24M /run/cache
+losetup /dev/loop0 /run/origin && losetup /dev/loop1 /run/cache || die "loop"
+# The origin alone decides on discards; zeroes are written by the block layer where one of the two cannot.
+create c "0 65536 hotset /dev/loop0 /dev/nullb1 0 8 4096 256 1" || die "not created"
+at_least "discard_max_bytes" "$(limit discard_max_bytes)" 4096
+expect "write_zeroes_max_bytes" "$(limit write_zeroes_max_bytes)" 0
+dd if=/dev/urandom of=/dev/mapper/c bs=1M count=4 oflag=direct 2>/dev/null || die "write"
+expect dirty "$(stat_of c 4)" 1024
+blkdiscard -o 0 -l 1048576 /dev/mapper/c || die "discard"
+expect "dirty after a discard" "$(stat_of c 4)" 768
+blkdiscard -z -o 1048576 -l 1048576 /dev/mapper/c || die "zero"
+dd if=/dev/mapper/c of=/tmp/out bs=1M skip=1 count=1 iflag=direct 2>/dev/null || die "read"
+dd if=/dev/zero of=/tmp/data bs=1M count=1 2>/dev/null
+cmp /tmp/out /tmp/data || die "not zeroes"
+blkdiscard -s -o 0 -l 1048576 /dev/mapper/c 2>/tmp/errors && die "secure erase"
+grep -qi "not supported" /tmp/errors || die "secure erase: $(cat /tmp/errors)"
+remove c
+create c "0 65536 hotset /dev/nullb0 /dev/loop1 0 8 4096 256 1 1 force" || die "not created"
+expect "discard_max_bytes" "$(limit discard_max_bytes)" 0
+blkdiscard -o 0 -l 1048576 /dev/mapper/c 2>/dev/null && die "an origin without discards took one"
+remove c
+losetup -d /dev/loop0
+losetup -d /dev/loop1

@@ -2,7 +2,7 @@
 # ext4, made, filled, checked and mounted again, in each mode; after a reload of the table; and at last on the origin
 # alone.
 # short
-# timeout: 240
+# timeout: 600
 load_module
 pair 128 48
 hotset c "0 8 8192 512 1" || die "not created"

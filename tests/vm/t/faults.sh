@@ -2,7 +2,7 @@
 # Devices that fail (dm-flakey, dm-error tables): every request gets its own error, none hangs, clean data are served
 # by the origin, dirty ones are written back when the origin is well again.
 # short
-# timeout: 180
+# timeout: 600
 load_module
 modprobe dm-flakey
 disk 0 32

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # fio's verification: mixed sizes, several jobs, depth 32, discards, each mode.
-# timeout: 400
+# timeout: 800
 load_module
 pair 64 16
 for args in "0 8 2048 256 1" "0 32 512 64 1" "0 8 2048 256 0" "0 1 mode=writearound"; do

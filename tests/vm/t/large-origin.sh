@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # An origin of 3 TiB: the numbers of its last sectors need more than 32 bits.
-# short
 load_module
 modprobe dm-zero
 modprobe dm-snapshot

@@ -2,7 +2,7 @@
 # Both disks lose power, and with it what was not flushed, again and again under load; what was flushed through the
 # cache is there afterwards, in each mode.
 # short
-# timeout: 240
+# timeout: 600
 load_module
 seed=1
 for args in "0 8 2048 256 1" "0 32 512 64 1" "0 8 2048 256 0" "0 8 2048 256 1 1 no_checksums" "0 1 mode=writearound"; do

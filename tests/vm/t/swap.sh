@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # Swap on a write-back cache, with memory so short that writing it out is the only way on.
-# timeout: 200
+# timeout: 600
 # memory: 384
 # disk: 512 64
 # host: "$HOTSET" format origin cache --mode writeback

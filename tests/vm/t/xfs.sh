@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # xfs, made, filled, checked and mounted again, in each mode, with large blocks and without checksums.
-# timeout: 300
+# timeout: 600
 load_module
 disk 0 400
 n=0

@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+# Who waits for an event of the device is told when write-back begins to fail, when dirty blocks are lost, and when
+# the cache device is out of service; once each.
+# timeout: 600
+load_module
+disk 0 32
+disk 1 24
+olen=$(sectors /dev/nullb0) clen=$(sectors /dev/nullb1)
+create o "0 $olen linear /dev/nullb0 0"
+create k "0 $clen linear /dev/nullb1 0"
+swap_table() { # NAME TABLE
+	dmsetup suspend --noflush --nolockfs $1 && dmsetup reload $1 --table "$2" && dmsetup resume --noudevsync $1 ||
+		die "table of $1"
+}
+events() { dmsetup info -c --noheadings -o events c; }
+began() { # the number of events, and one who waits for the next
+	nr=$(events)
+	dmsetup wait --noudevsync c $nr &
+	waiter=$!
+}
+told() { # WHAT SECONDS: the waiter has come back
+	gone() { ! kill -0 $waiter 2>/dev/null; }
+	wait_for $2 gone || { kill $waiter; die "no event: $1: $(dmsetup status c)"; }
+	wait $waiter || die "waiter: $1"
+	expect "events: $1" "$(events)" $((nr + 1))
+}
+create c "0 $olen hotset /dev/mapper/o /dev/mapper/k 0 8 4096 256 1" || die "not created"
+dd if=/dev/urandom of=/tmp/data bs=1M count=2 2>/dev/null
+dd if=/tmp/data of=/dev/mapper/c bs=64k oflag=direct conv=fsync,notrunc 2>/dev/null || die "write"
+nr=$(events)
+sleep 3
+expect "events of good times" "$(events)" "$nr"
+began
+swap_table o "0 $olen error"
+dmsetup message c 0 set dirty_limit 0
+told "write-back fails" 20
+at_least write_back_errors "$(stat_of c write_back_errors)" 1
+sleep 4
+expect "events while it goes on" "$(events)" $((nr + 1))
+dmsetup message c 0 set writeback off
+dmsetup message c 0 set dirty_limit 50
+swap_table o "0 $olen linear /dev/nullb0 0"
+# Rot, where dirty blocks are.
+began
+dd if=/dev/urandom of=/dev/nullb1 bs=1M seek=4 count=20 oflag=direct conv=notrunc 2>/dev/null
+dd if=/dev/mapper/c of=/dev/null bs=4k count=512 iflag=direct 2>/dev/null && die "rot was served"
+told "lost" 20
+expect state "$(stat_of c 13)" ok
+# Under load, so that there is something to commit. Whole blocks, of places that did not rot.
+while dd if=/tmp/data of=/dev/mapper/c bs=64k seek=100 count=8 oflag=direct conv=notrunc 2>/dev/null; do :; done &
+load=$!
+sleep 1
+began
+swap_table k "0 $clen error"
+told "failed" 40
+expect state "$(stat_of c 13)" failed
+while kill -0 $load 2>/dev/null; do
+	dmsetup message c 0 abandon 2>/dev/null
+	sleep 0.2
+done
+wait $load
+swap_table k "0 $clen linear /dev/nullb1 0"
+dmsetup remove --noudevsync c || die "not removed"
+remove o
+remove k
