@@ -6,7 +6,6 @@
 # that is known to have been durable; an unconfirmed last one is dropped, and only it.
 #
 # Invariants: 1, 34, 36, 38
-# timeout: 60
 . "${0%/*}/../lib/e2e.sh"
 origin=$TMPDIR/origin cache=$TMPDIR/cache
 random_file "$origin" 16M 8

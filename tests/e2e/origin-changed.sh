@@ -7,7 +7,6 @@
 # new contents, but not while there are dirty blocks. Nothing is written by a refusal.
 #
 # Invariants: 27
-# timeout: 60
 . "${0%/*}/../lib/e2e.sh"
 prepare
 serve hot "$origin" "$cache"
