@@ -301,9 +301,9 @@ static void server_start_gated(struct server *s, unsigned int threads, bool mult
 		 "-t %u eval thread_model='echo parallel' get_size='echo 4M' can_multi_conn='exit %d'"
 		 " pread='count=$3; : >$tmpdir/in.$$; tries=0;"
 		 " while set -- $tmpdir/in.*; [ $# -lt %u ] && [ ! -e $tmpdir/open ]; do"
-		 " tries=$((tries + 1)); [ $tries -lt %u ] || { echo EIO >&2; exit 1; }; sleep 0.2; done;"
+		 " tries=$((tries + 1)); [ $tries -lt %u ] || { echo EIO >&2; exit 1; }; sleep 1; done;"
 		 " : >$tmpdir/open; head -c $count /dev/zero'",
-		 threads, multi_conn ? 0 : 3, THREADS, PATIENCE_S * 5);
+		 threads, multi_conn ? 0 : 3, THREADS, PATIENCE_S);
 	server_start(s, args);
 }
 
