@@ -53,7 +53,7 @@ timed_start() { # ORIGIN CACHE
 	ready=$(stat -c %.6Y "$TMPDIR/hot.pid")
 	took=$(((${ready/./} - begun) / 1000)) cpu=$(cpu_of hot) reads=$(sed -n 's/^rchar: //p' "/proc/${pids[hot]}/io")
 	own=$((took + before - $(held hot slow)))
-	own_times+=($own)
+	own_times+=("$own")
 	[ -z "${HOTSET_SANITIZER:-}" ] || return 0
 	[ "$cpu" -lt 1000 ] || die "round $round: starting took $cpu ms of processor time"
 	[ $own -lt 30000 ] || die "round $round: starting took $took ms, $own of them its own"
