@@ -132,6 +132,7 @@ void hs_hands_init(struct hs_hands *h, struct hs_run *run)
 	h->run = run;
 	hs_list_init(&h->step);
 	hs_list_init(&h->io);
+	h->worker = false;
 	h->cache_only = false;
 	h->open = 0;
 	h->error = 0;
@@ -219,16 +220,25 @@ static enum hs_queue hs_req_queue(const struct hs_req *req)
 	return HS_QUEUE_IO;
 }
 
+/* Not now, or not here: the request has been queued for a worker. */
+static bool hs_hands_leave_origin(struct hs_hands *h, struct hs_req *req)
+{
+	if (!h->worker || hs_req_queue(req) != HS_QUEUE_ORIGIN)
+		return false;
+	if (!h->cache_only)
+		return hs_workers_give_way(&h->run->workers, req);
+	hs_workers_queue(&h->run->workers, req, HS_QUEUE_ORIGIN);
+	return true;
+}
+
 /* A step ended with the request in hand: where to now? */
 static void hs_hands_place(struct hs_hands *h, struct hs_req *req, bool io)
 {
 	if (unlikely(req->flags & HS_REQ_ANSWER) && !hs_exec_owns(&h->run->x, req) &&
 	    hs_hands_let_go(h, hs_call_of(req), io))
 		return;
-	if (io && h->cache_only && hs_req_queue(req) == HS_QUEUE_ORIGIN) {
-		hs_workers_queue(&h->run->workers, req, HS_QUEUE_ORIGIN);
+	if (io && hs_hands_leave_origin(h, req))
 		return;
-	}
 	hs_list_add_tail(io ? &h->io : &h->step, &req->link);
 }
 

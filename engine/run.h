@@ -51,7 +51,8 @@ struct hs_hands {
 	struct hs_run *run;
 	struct hs_list step;	/* hs_req.link: to be stepped */
 	struct hs_list io;	/* their I/Os are to be performed */
-	bool cache_only;	/* leaves transfers of the origin to other workers */
+	bool worker;		/* a worker's: the origin is shared in turns */
+	bool cache_only;	/* ... or left to other workers */
 	/* of a caller's thread */
 	u32 open;		/* its calls that have neither ended nor been let go */
 	s32 error;		/* the first of theirs */

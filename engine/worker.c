@@ -75,6 +75,19 @@ void hs_workers_queue(struct hs_workers *w, struct hs_req *req, enum hs_queue wh
 	pthread_mutex_unlock(&w->lock);
 }
 
+bool hs_workers_give_way(struct hs_workers *w, struct hs_req *req)
+{
+	bool others;
+
+	pthread_mutex_lock(&w->lock);
+	others = !hs_list_empty(&w->origin_io);
+	/* Nobody is woken: whoever is idle has been, for those before it. */
+	if (others)
+		hs_list_add_tail(&w->origin_io, &req->link);
+	pthread_mutex_unlock(&w->lock);
+	return others;
+}
+
 void hs_workers_queue_orphan(struct hs_workers *w, struct hs_call *call)
 {
 	pthread_mutex_lock(&w->lock);
@@ -157,6 +170,7 @@ static void hs_worker_loop(struct hs_workers *w, bool cache_only)
 	struct hs_hands h;
 
 	hs_hands_init(&h, w->run);
+	h.worker = true;
 	h.cache_only = cache_only;
 	pthread_mutex_lock(&w->lock);
 	while (!w->stop) {

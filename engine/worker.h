@@ -4,7 +4,9 @@
  * ("orphans"); one more thread ticks.
  *
  * One worker beyond the number asked for keeps off the origin. However slow that is, or hung, there
- * is always someone to run a commit.
+ * is always someone to run a commit. The others take turns with the origin, transfer by transfer: a
+ * machine may go on for very long (a write-back until nothing is dirty), and an origin FLUSH, which a
+ * client waits for, must not wait for that.
  */
 #ifndef HS_ENGINE_WORKER_H
 #define HS_ENGINE_WORKER_H
@@ -56,6 +58,11 @@ void hs_workers_calm(struct hs_workers *w);
 s32 hs_workers_await_stop(struct hs_workers *w);	/* the next one */
 
 void hs_workers_queue(struct hs_workers *w, struct hs_req *req, enum hs_queue where);
+/*
+ * A worker is about to transfer to or from the origin: does another request wait for one to do so? Then this one is
+ * queued behind it, and true is returned.
+ */
+bool hs_workers_give_way(struct hs_workers *w, struct hs_req *req);
 /* Queues an orphan that was woken. */
 void hs_workers_queue_orphan(struct hs_workers *w, struct hs_call *call);
 /*

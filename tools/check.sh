@@ -46,7 +46,6 @@ build_vars() { # VARIANT
 }
 
 # Building counts as a test; without it the variant's tests are left out.
-# timeout: 900
 build() { # VARIANT
 	mkdir -p "build/$1"
 	# shellcheck disable=SC2046

@@ -5,7 +5,6 @@
 # The core stays within kernel limits: exactly the files of core/SOURCES become a module for 6.1 and
 # one for 6.12, without a warning of gcc (W=1, stack frames up to 1 KiB), sparse, objtool or modpost.
 # CORE_DIR names another core directory, for testing this test.
-# timeout: 600
 set -u
 root=$(cd "$(dirname "$0")/../.." && pwd)
 core=${CORE_DIR:-$root/core}

@@ -4,7 +4,6 @@
 #
 # The module builds for 6.1 and for 6.12 from the same source, without a warning of gcc (W=1), sparse, objtool or
 # modpost.
-# timeout: 600
 set -u
 root=$(cd "$(dirname "$0")/../.." && pwd)
 . "$root/tests/lib/headers.sh"

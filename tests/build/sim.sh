@@ -10,7 +10,7 @@
 #	sim.sh [BUILD]
 #
 # serial
-# timeout: 420
+# timeout: 1800
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 build=${1:-${HOTSET_BUILD:-build/gcc}}

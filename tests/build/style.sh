@@ -29,21 +29,22 @@ mapfile -t files < <(
 bare='^(LICENSES/|core/SOURCES$|debian/(changelog|source/format)$)|\.(json|svg|png|gif)$'
 sources=() texts=()
 for file in "${files[@]}"; do
-	grep -qE "$bare" <<<"$file" || texts+=("$file")
+	[[ $file =~ $bare ]] || texts+=("$file")
 	[[ $file = *.[ch] ]] && sources+=("$file")
 done
 
-for file in "${texts[@]}"; do
-	head -n 3 "$file" | grep -q 'SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause' || echo "$file"
-done | complain "no SPDX line among the first three"
+awk '
+	FNR <= 3 && /SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause/ { has[FILENAME] = 1 }
+	END { for (i = 1; i < ARGC; i++) if (!(ARGV[i] in has)) print ARGV[i] }
+' "${texts[@]}" | complain "no SPDX line among the first three"
 
-for file in "${texts[@]}"; do
-	lines=$(wc -l <"$file")
-	[ "$lines" -le 1000 ] || echo "$file: $lines lines"
-done | complain "files over 1000 lines"
+awk '
+	{ lines[FILENAME] = FNR }
+	END { for (file in lines) if (lines[file] > 1000) printf "%s: %d lines\n", file, lines[file] }
+' "${texts[@]}" | complain "files over 1000 lines"
 
 grep -nE '[[:space:]]+$' /dev/null "${texts[@]}" | complain "trailing white space"
-for file in "${texts[@]}"; do
+[ "$(tail -q -c 1 "${texts[@]}" | wc -l)" = ${#texts[@]} ] || for file in "${texts[@]}"; do
 	[ -z "$(tail -c 1 "$file")" ] || echo "$file"
 done | complain "no newline at the end"
 

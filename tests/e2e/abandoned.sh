@@ -6,7 +6,6 @@
 # blocks dropped, takes the record away.
 #
 # Invariants: 27, 29
-# timeout: 60
 . "${0%/*}/../lib/e2e.sh"
 origin=$TMPDIR/origin cache=$TMPDIR/cache other=$TMPDIR/other
 truncate -s 24M "$origin"

@@ -12,14 +12,15 @@ mkdir dir
 cases=0
 
 bad() { # CODE PATTERN ARGUMENT...
-	local code=$1 pattern=$2 rc=0
+	local code=$1 pattern=$2 rc=0 lines
 	shift 2
-	timeout 30 "$HOTSET" "$@" >out 2>err </dev/null || rc=$?
-	[ $rc = "$code" ] || die "hotset $*: status $rc, not $code: $(cat err)"
-	[ ! -s out ] || die "hotset $*: wrote to stdout: $(cat out)"
-	[ "$(wc -l <err)" = 1 ] || die "hotset $*: not one line: $(cat err)"
-	grep -q '^hotset: ' err || die "hotset $*: not from hotset: $(cat err)"
-	grep -qF -- "$pattern" err || die "hotset $*: does not say '$pattern': $(cat err)"
+	timeout $patience "$HOTSET" "$@" >out 2>err </dev/null || rc=$?
+	[ $rc = "$code" ] || die "hotset $*: status $rc, not $code: $(<err)"
+	[ ! -s out ] || die "hotset $*: wrote to stdout: $(<out)"
+	mapfile lines <err
+	[ ${#lines[@]} = 1 ] && [[ ${lines[0]} = *$'\n' ]] || die "hotset $*: not one line: $(<err)"
+	[[ ${lines[0]} = "hotset: "* ]] || die "hotset $*: not from hotset: $(<err)"
+	[[ ${lines[0]} = *"$pattern"* ]] || die "hotset $*: does not say '$pattern': $(<err)"
 	cases=$((cases + 1))
 }
 
@@ -102,7 +103,7 @@ bad 1 "too long for a socket" serve origin junk --socket "$(printf '%0200d' 0)"
 bad 1 "--pidfile dir exists and is no file" serve origin junk --socket s --pidfile dir
 HOTSET_PLUGIN=$TMPDIR/missing bad 1 "HOTSET_PLUGIN" serve origin junk --socket s
 mkdir bin
-for tool in timeout wc cat grep; do ln -s "$(command -v $tool)" bin; done
+ln -s "$(command -v timeout)" bin
 PATH=$TMPDIR/bin HOTSET_PLUGIN=$TMPDIR/junk bad 1 "cannot run nbdkit" serve origin junk --socket s
 
 for command in stats flush stop; do

@@ -6,7 +6,6 @@
 # the blocks are filled anew, and all is sound again.
 #
 # Invariants: 11, 29, 31
-# timeout: 60
 . "${0%/*}/../lib/e2e.sh"
 prepare
 # The first, one in the middle and the last; which blocks have clean names depends on the moment.

@@ -7,7 +7,6 @@
 # it up, and everything else is served and written back.
 #
 # Invariants: 11, 18, 21, 29, 33
-# timeout: 60
 # sanitize
 . "${0%/*}/../lib/e2e.sh"
 prepare --block-size 16k

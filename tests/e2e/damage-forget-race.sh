@@ -7,7 +7,6 @@
 # are refused, for they would give up more than they name.
 #
 # Invariants: 1, 11, 29
-# timeout: 60
 # sanitize
 . "${0%/*}/../lib/e2e.sh"
 prepare --block-size 16k

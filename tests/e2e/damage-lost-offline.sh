@@ -5,7 +5,6 @@
 # What is lost can be listed and forgotten while nobody serves the cache; then it can be written back.
 #
 # Invariants: 29, 33
-# timeout: 60
 . "${0%/*}/../lib/e2e.sh"
 prepare
 at=$((8388608 + 40960))

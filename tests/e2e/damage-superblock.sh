@@ -7,14 +7,13 @@
 # damaged: refused, nothing written.
 #
 # Invariants: 8, 9
-# timeout: 90
 . "${0%/*}/../lib/e2e.sh"
 origin=$TMPDIR/origin cache=$TMPDIR/cache state=$TMPDIR/state
 truncate -s 24M "$origin"
 "$HOTSET" format "$origin" "$cache" --size 9M >/dev/null
 for how in stop crash; do
 	serve hot "$origin" "$cache"
-	"$tools/stamp" write "$(uri hot)" "$state" --seconds 1.5 --seed 3
+	"$tools/stamp" write "$(uri hot)" "$state" --ops 1500 --seed 3
 	"$tools/stamp" verify "$(uri hot)" "$state" --exact
 	request hot flush
 	$how hot

@@ -6,7 +6,6 @@
 # damaged in both is refused, with nothing written.
 #
 # Invariants: 37
-# timeout: 60
 . "${0%/*}/../lib/e2e.sh"
 prepare
 slot=$(slot_of "$cache" 8388608)

@@ -7,7 +7,6 @@
 # server and on the origin alone.
 #
 # Invariants: 1, 13, 18
-# timeout: 120
 . "${0%/*}/../lib/e2e.sh"
 origin=$TMPDIR/origin cache=$TMPDIR/cache
 at_end() { fusermount3 -u -z "$TMPDIR/mnt/disk" 2>/dev/null || true; }
@@ -41,7 +40,10 @@ look() { # DISK
 touch "$TMPDIR/mnt/disk"
 nbdfuse "$TMPDIR/mnt/disk" "$(uri hot)" >"$TMPDIR/fuse.log" 2>&1 &
 pids[fuse]=$!
-if wait_for 5 grep -q " $TMPDIR/mnt/disk fuse" /proc/self/mounts; then
+mounted() { grep -q " $TMPDIR/mnt/disk fuse" /proc/self/mounts; }
+fuse_decided() { mounted || has_ended "${pids[fuse]}"; }
+wait_for fuse_decided || die "nbdfuse neither mounts nor ends"
+if mounted; then
 	change "$TMPDIR/mnt/disk"
 	fusermount3 -u "$TMPDIR/mnt/disk"
 	ended fuse || die "nbdfuse ended with status $?"

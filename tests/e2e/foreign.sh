@@ -6,7 +6,6 @@
 # reason, and nothing is written to it.
 #
 # Invariants: 10, 27
-# timeout: 60
 . "${0%/*}/../lib/e2e.sh"
 prepare
 cp "$cache" "$TMPDIR/good"

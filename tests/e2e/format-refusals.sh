@@ -6,7 +6,6 @@
 # with the reason; nothing is written by a refusal, no file is left behind.
 #
 # Invariants: 10, 38
-# timeout: 60
 . "${0%/*}/../lib/e2e.sh"
 prepare
 before=$(sums "$cache")

@@ -7,7 +7,6 @@
 # writing elsewhere.
 #
 # Invariants: 27
-# timeout: 60
 . "${0%/*}/../lib/e2e.sh"
 origin=$TMPDIR/origin cache=$TMPDIR/cache
 at_end() {

@@ -6,7 +6,6 @@
 # sides of 2 TiB stay where they belong, cached, after a crash and on the origin.
 #
 # Invariants: 13, 25
-# timeout: 120
 . "${0%/*}/../lib/e2e.sh"
 origin=$TMPDIR/origin cache=$TMPDIR/cache
 T=1099511627776

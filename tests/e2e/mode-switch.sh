@@ -6,7 +6,6 @@
 # switch becomes durable, and a crash right after one finds the new mode.
 #
 # Invariants: 17, 20, 28
-# timeout: 120
 # sanitize
 . "${0%/*}/../lib/e2e.sh"
 origin=$TMPDIR/origin cache=$TMPDIR/cache state=$TMPDIR/state
@@ -14,8 +13,7 @@ origin=$TMPDIR/origin cache=$TMPDIR/cache state=$TMPDIR/state
 truncate -s 24M "$origin"
 "$HOTSET" format "$origin" "$cache" --size 9M >/dev/null
 serve hot "$origin" "$cache"
-"$tools/stamp" write "$(uri hot)" "$state" --seconds 6 >"$TMPDIR/stamp.out" 2>&1 &
-writer=$!
+stamp_begin hot "$state" --until "$TMPDIR/enough"
 for mode in bypass writeback writethrough writeback writearound bypass writethrough writearound writeback; do
 	sleep 0.3
 	"$HOTSET" set hot mode=$mode
@@ -23,6 +21,7 @@ for mode in bypass writeback writethrough writeback writearound bypass writethro
 	[ "$(stat_of hot mode_durable)" = $mode ] || die "mode $mode is not durable, though set returned"
 	[ $mode = writeback ] || [ "$(stat_of hot dirty)" = 0 ] || die "dirty blocks in mode $mode"
 done
+: >"$TMPDIR/enough"
 wait $writer || die "$(cat "$TMPDIR/stamp.out")"
 cat "$TMPDIR/stamp.out"
 "$tools/stamp" verify "$(uri hot)" "$state" --exact

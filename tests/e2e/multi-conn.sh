@@ -7,7 +7,6 @@
 # that was flushed is gone.
 #
 # Invariants: 1, 18, 19, 21, 22
-# timeout: 60
 # sanitize
 . "${0%/*}/../lib/e2e.sh"
 origin=$TMPDIR/origin cache=$TMPDIR/cache state=$TMPDIR/state
@@ -21,14 +20,14 @@ for can in can_multi_conn can_flush can_fua can_trim can_zero; do
 done
 [ "$(jq -r '.exports[0]."export-size"' "$TMPDIR/info")" = 33554432 ] || die "wrong size: $(cat "$TMPDIR/info")"
 
-"$tools/stamp" write "$(uri hot)" "$state" --seconds 3 --threads 16
+"$tools/stamp" write "$(uri hot)" "$state" --ops 4000 --threads 16
 [ "$(stat_of hot flushes)" -gt 0 ]
 "$tools/stamp" verify "$(uri hot)" "$state" --exact
-"$tools/stamp" write "$(uri hot)" "$state" --seconds 20 --threads 16 --seed 2 &
-writer=$!
+stamp_begin hot "$state" --threads 16 --seed 2
 sleep 1.5
 crash hot
-wait $writer
+wait $writer || die "$(cat "$TMPDIR/stamp.out")"
+cat "$TMPDIR/stamp.out"
 serve hot "$origin" "$cache"
 "$tools/stamp" verify "$(uri hot)" "$state"
 stop hot

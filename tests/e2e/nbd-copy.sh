@@ -6,7 +6,6 @@
 # nbdcopy in and out, qemu-img compare, qemu-io patterns of all sizes at odd places.
 #
 # Invariants: 13, 18, 24
-# timeout: 120
 # sanitize
 . "${0%/*}/../lib/e2e.sh"
 origin=$TMPDIR/origin cache=$TMPDIR/cache

@@ -6,7 +6,6 @@
 # crash of the server in between. An origin that is not there is refused.
 #
 # Invariants: 1, 7, 14, 27
-# timeout: 120
 . "${0%/*}/../lib/e2e.sh"
 data=$TMPDIR/data cache=$TMPDIR/cache
 

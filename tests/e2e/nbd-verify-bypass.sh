@@ -7,6 +7,5 @@
 # Then the origin alone holds the same.
 #
 # Invariants: 1, 15, 16, 18, 19, 21, 26
-# timeout: 120
 . "${0%/*}/../lib/e2e.sh"
 fio_verify bypass

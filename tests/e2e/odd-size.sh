@@ -6,7 +6,6 @@
 # block is read, written, zeroed, cached, and written back, and nothing beyond the end is touched.
 #
 # Invariants: 13, 24
-# timeout: 90
 . "${0%/*}/../lib/e2e.sh"
 origin=$TMPDIR/origin cache=$TMPDIR/cache
 
@@ -19,10 +18,10 @@ for sectors in 1 7 9 8191 20487; do
 		serve hot "$origin" "$cache"
 		[ "$(nbdinfo --size "$(uri hot)")" = $size ] || die "$sectors sectors: size $(nbdinfo --size "$(uri hot)")"
 		qemu-img compare -f raw -F raw "$TMPDIR/data" "$(uri hot)" >/dev/null || die "$sectors sectors, block $block"
-		for command in "write -P 0x61 $((size - 512)) 512" "write -P 0x62 $((size - 3)) 3" "write -P 0x63 0 512"; do
-			io hot "$command" "read ${command#write }"
-			qemu-io -f raw -c "$command" "$TMPDIR/data" >/dev/null
-		done
+		last="-P 0x61 $((size - 512)) 512" bytes="-P 0x62 $((size - 3)) 3" first="-P 0x63 0 512"
+		io hot "write $last" "read $last" "write $bytes" "read $bytes" "write $first" "read $first"
+		qemu-io -f raw -c "write $last" -c "write $bytes" -c "write $first" "$TMPDIR/data" >"$TMPDIR/io.out" 2>&1
+		[ "$(grep -c '^wrote ' "$TMPDIR/io.out")" = 3 ] || die "qemu-io: $(cat "$TMPDIR/io.out")"
 		request_fails 'EINVAL|ENOSPC' hot read "$size" 512
 		request_fails 'EINVAL|ENOSPC' hot write $((size - 512)) 1024
 		crash hot

@@ -6,7 +6,6 @@
 # same, no wrong data are ever read, dirty data stay in the cache and are written back once it is well.
 #
 # Invariants: 17, 21, 30, 31, 33, 39
-# timeout: 120
 . "${0%/*}/../lib/e2e.sh"
 origin=$TMPDIR/origin cache=$TMPDIR/cache state=$TMPDIR/state
 truncate -s 16M "$origin"
@@ -18,7 +17,7 @@ origin sick --filter=error file "$origin" error=EIO error-rate=30% error-file="$
 for mode in writeback writethrough; do
 	serve hot "$(uri sick)" "$cache" --mode $mode
 	touch "$TMPDIR/ill"
-	"$tools/stamp" write "$(uri hot)" "$state" --seconds 3 --errors --seed 5 >"$TMPDIR/stamp.out" 2>&1 ||
+	"$tools/stamp" write "$(uri hot)" "$state" --ops 1500 --errors --seed 5 >"$TMPDIR/stamp.out" 2>&1 ||
 		die "$mode: $(cat "$TMPDIR/stamp.out")"
 	cat "$TMPDIR/stamp.out"
 	[ "$(stat_of hot origin_errors)" -gt 0 ] || [ "$(stat_of hot write_back_errors)" -gt 0 ] || die "no errors in $mode"
@@ -43,9 +42,7 @@ serve hot "$(uri dead)" "$cache"
 "$HOTSET" set hot mode=writeback
 touch "$TMPDIR/ill"
 io hot "write -P 0x19 1M 64k" flush "read -P 0x19 1M 64k"
-start=$(ms)
 refused 'write-back fails: .* blocks are still dirty' "$HOTSET" stop hot --writeback
-[ $(($(ms) - start)) -lt 30000 ] || die "it took $(($(ms) - start)) ms to say so"
 [ "$(stat_of hot write_back_errors)" -gt 0 ]
 io hot "read -P 0x19 1M 64k"
 stop hot

@@ -6,7 +6,6 @@
 # error and does not hang for ever; when it is back the server goes on by itself, nothing is lost.
 #
 # Invariants: 1, 21, 33
-# timeout: 120
 . "${0%/*}/../lib/e2e.sh"
 data=$TMPDIR/data cache=$TMPDIR/cache
 random_file "$data" 16M 11
@@ -29,7 +28,7 @@ took=$(($(ms) - start))
 echo "an error took $took ms"
 
 origin far file "$data"
-wait_for 40 request hot read 8388608 4096 >"$TMPDIR/out" 2>/dev/null || die "the origin is back, but not used"
+wait_for request hot read 8388608 4096 >"$TMPDIR/out" 2>/dev/null || die "the origin is back, but not used"
 io hot "read -P 0x52 2M 64k" "write -P 0x53 12M 64k"
 stop hot --writeback
 crash far

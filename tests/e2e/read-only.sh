@@ -6,7 +6,6 @@
 # origin changes. An origin that cannot be written at all can still be served so.
 #
 # Invariants: 21
-# timeout: 60
 . "${0%/*}/../lib/e2e.sh"
 origin=$TMPDIR/origin cache=$TMPDIR/cache
 

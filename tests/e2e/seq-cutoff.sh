@@ -6,7 +6,6 @@
 # and the hot blocks stay cached; off by default.
 #
 # Invariants: 15, 32
-# timeout: 60
 . "${0%/*}/../lib/e2e.sh"
 origin=$TMPDIR/origin cache=$TMPDIR/cache
 random_file "$origin" 32M 13

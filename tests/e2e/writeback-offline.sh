@@ -6,7 +6,6 @@
 # after a crash; done twice it does nothing more; a wrong origin is refused and not written.
 #
 # Invariants: 14, 27
-# timeout: 60
 . "${0%/*}/../lib/e2e.sh"
 prepare
 random_file "$TMPDIR/other" 15M 9

@@ -45,33 +45,41 @@ skip() { # WHY
 
 # ---- waiting ---------------------------------------------------------------------------------------
 
+# Seconds after which a thing that was waited for will never come. A busy machine may take its time: no test
+# may fail because of that, so this tells only what hangs.
+patience=300
+
 ms() {
 	echo $((${EPOCHREALTIME/./} / 1000))
 }
 
-# Until COMMAND succeeds; false after SECONDS.
-wait_for() { # SECONDS COMMAND...
-	local end=$(($(ms) + $1 * 1000))
-	shift
+# Until COMMAND succeeds; false if it never does.
+wait_for() { # COMMAND...
+	local end=$((SECONDS + patience))
 	until "$@"; do
-		[ "$(ms)" -lt $end ] || return 1
+		[ $SECONDS -lt $end ] || return 1
 		sleep 0.02
 	done
 }
 
 # Whether the process still runs; a zombie does not.
 lives() { # PID
-	local state
-	state=$(sed 's/.*) //' "/proc/$1/stat" 2>/dev/null) || return 1
-	[ "${state:0:1}" != Z ]
+	local stat
+	read -r stat 2>/dev/null <"/proc/$1/stat" || return 1
+	stat=${stat##*) }
+	[ "${stat:0:1}" != Z ]
+}
+
+has_ended() { # PID
+	! lives "$1"
 }
 
 # Until the pidfile of a process is there; false if it ended before.
 ready() { # PID PIDFILE
-	local end=$(($(ms) + 60000))
+	local end=$((SECONDS + patience))
 	until [ -s "$2" ]; do
 		lives "$1" || return 1
-		[ "$(ms)" -lt $end ] || return 1
+		[ $SECONDS -lt $end ] || return 1
 		sleep 0.01
 	done
 }
@@ -115,7 +123,7 @@ origin() { # NAME ARGUMENT...
 # Waits for the end of a process that was told to end; its status.
 ended() { # NAME
 	local pid=${pids[$1]} rc=0
-	wait_for 60 eval "! lives $pid" || die "$1 does not end"
+	wait_for has_ended "$pid" || die "$1 does not end"
 	wait "$pid" || rc=$?
 	unset "pids[$1]"
 	return $rc
@@ -156,13 +164,32 @@ nothing_dirty() { # CACHE
 	[ "$(check_of "$1" dirty)" = 0 ] || die "$1 still holds $(check_of "$1" dirty) dirty blocks"
 }
 
+# ---- a writer in the background --------------------------------------------------------------------
+
+# stamp, as the background process `writer`, which says what it did in TMPDIR/stamp.out.
+stamp_start() { # NAME STATE [OPTION...]
+	rm -f "$TMPDIR/begun"
+	"$tools/stamp" write "$(uri "$1")" "$2" --begun "$TMPDIR/begun" "${@:3}" >"$TMPDIR/stamp.out" 2>&1 &
+	writer=$!
+}
+
+stamp_has_begun() {
+	[ -e "$TMPDIR/begun" ] || has_ended "$writer"
+}
+
+# Returns when the first request was answered.
+stamp_begin() { # NAME STATE [OPTION...]
+	stamp_start "$@"
+	wait_for stamp_has_begun || die "stamp does not begin"
+}
+
 # ---- refusals --------------------------------------------------------------------------------------
 
 # COMMAND fails by itself, with one line on stderr that matches PATTERN.
 refused() { # PATTERN COMMAND...
 	local pattern=$1 rc=0
 	shift
-	timeout 60 "$@" >"$TMPDIR/refused.out" 2>"$TMPDIR/refused.log" </dev/null || rc=$?
+	timeout $patience "$@" >"$TMPDIR/refused.out" 2>"$TMPDIR/refused.log" </dev/null || rc=$?
 	[ $rc != 0 ] || die "not refused: $*"
 	[ $rc -lt 124 ] || die "status $rc: $*"
 	grep -qE -- "$pattern" "$TMPDIR/refused.log" ||

@@ -3,6 +3,7 @@
  * Writes sectors that say who they are, and remembers what a crash may have left of them.
  *
  *	stamp write URI STATE [--seconds N] [--ops N] [--seed N] [--threads N] [--errors] [--no-trim]
+ *		[--begun FILE] [--until FILE]
  *	stamp verify URI STATE [--exact]
  *	stamp stream --seed N			random bytes without end
  *
@@ -17,9 +18,11 @@
  *
  * and the log of writes since the last verify. After a crash a sector may read as its floor or as a
  * later write to it that the log has; what it reads as is the floor from then on. `write` ends well when
- * its time is up or the server is gone, `--errors` lets requests fail. The origin begins as zeroes.
+ * its time is up, its requests are used up, FILE is there (--until) or the server is gone; `--errors` lets
+ * requests fail; with --begun it makes FILE when the first one has been answered. The origin begins as zeroes.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <inttypes.h>
 #include <pthread.h>
@@ -64,12 +67,12 @@ static struct {
 	uint64_t done[KINDS], errors, complaints;
 	uint64_t ops_left;
 	struct timespec end;
-	bool gone;
+	bool gone, begun;
 	pthread_mutex_t lock;
 } s = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
 static struct {
-	const char *uri, *state;
+	const char *uri, *state, *begun, *until;
 	double seconds;
 	uint64_t ops, seed;
 	unsigned int threads;
@@ -363,7 +366,8 @@ static bool op_begin(struct op *op, uint64_t *random)
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	if (s.gone || !s.ops_left || s.complaints || now.tv_sec > s.end.tv_sec ||
-	    (now.tv_sec == s.end.tv_sec && now.tv_nsec > s.end.tv_nsec))
+	    (now.tv_sec == s.end.tv_sec && now.tv_nsec > s.end.tv_nsec) ||
+	    (opts.until && !access(opts.until, F_OK)))
 		return false;
 	s.ops_left--;
 	op_choose(op, random);
@@ -418,11 +422,23 @@ static int op_perform(struct nbd_handle *nbd, const struct op *op)
 	}
 }
 
+static void begun_tell(void)
+{
+	int fd = open(opts.begun, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+
+	if (fd < 0)
+		die("cannot make the file that says that it has begun");
+	close(fd);
+	s.begun = true;
+}
+
 static void op_end(struct nbd_handle *nbd, struct op *op, int failed)
 {
 	memset(s.busy + op->first, false, op->count);
 	if (!failed) {
 		s.done[op->kind]++;
+		if (opts.begun && !s.begun)
+			begun_tell();
 		if (op->kind == FLUSH)
 			flush_acked(op);
 		else
@@ -549,6 +565,7 @@ static void options_parse(int argc, char **argv)
 		{ "seconds", required_argument, NULL, 't' }, { "ops", required_argument, NULL, 'o' },
 		{ "seed", required_argument, NULL, 's' }, { "threads", required_argument, NULL, 'j' },
 		{ "errors", no_argument, NULL, 'e' }, { "no-trim", no_argument, NULL, 'n' },
+		{ "begun", required_argument, NULL, 'b' }, { "until", required_argument, NULL, 'u' },
 		{ "exact", no_argument, NULL, 'x' }, { NULL, 0, NULL, 0 },
 	};
 	int c;
@@ -572,6 +589,12 @@ static void options_parse(int argc, char **argv)
 			break;
 		case 'n':
 			opts.no_trim = true;
+			break;
+		case 'b':
+			opts.begun = optarg;
+			break;
+		case 'u':
+			opts.until = optarg;
 			break;
 		case 'x':
 			opts.exact = true;
