@@ -756,6 +756,13 @@ static void check_todo(struct box *b, struct hs_shard *sh)
 	}
 }
 
+/* Only a scan of the shard finds what was spilled; on a failed cache nothing does, for nothing is committed any more. */
+static bool may_be_missing(const struct box *b, const struct hs_shard *sh)
+{
+	return sh->todo.spilled || hs_core_failed(b->core) ||
+	       (sh->gathering && b->core->commit.scan != HS_NOSET);
+}
+
 static void check_set(struct box *b, u32 set, struct box_recount *n)
 {
 	struct hs_shard *sh = &b->core->shards[hs_set_shard(b->core, set)];
@@ -776,7 +783,7 @@ static void check_set(struct box *b, u32 set, struct box_recount *n)
 		n->unnamed += hs_cur_dirty(cur) && hs_dur(s) == HS_D_NONE;
 		if (s & HS_S_HOLD)
 			n->hold[!!(s & HS_S_PHASE)]++;
-		if (cur != HS_FREE && cur != HS_FILL && want && !(s & HS_S_TODO) && !sh->todo.spilled)
+		if (cur != HS_FREE && cur != HS_FILL && want && !(s & HS_S_TODO) && !may_be_missing(b, sh))
 			assert_true(block_is_pending(b, st, hs_tag(b->core, st, (u16)i)));
 		if (hs_cur_named(cur) && !hs_core_failed(b->core))
 			check_order(b, st, (u16)i);
