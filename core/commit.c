@@ -181,7 +181,7 @@ static hs_always_inline u8 *hs_gather_quick(struct hs_core *core, u8 *at, struct
 					    u32 *names)
 {
 	struct hs_way *w = &st->way[way];
-	u32 s = w->state & ~(HS_S_AGE | HS_S_WB | HS_S_TODO);
+	u32 s = w->state & ~(HS_S_AGE | HS_S_WB | HS_S_LISTED);
 	u16 durable = HS_NIL, older;
 
 	if (s == HS_DIRTY || s == HS_CLEAN) {
@@ -270,24 +270,28 @@ static bool hs_gather_holds(const struct hs_commit *c)
 static void hs_gather_held(struct hs_core *core, struct hs_shard *sh, u32 *budget, struct hs_out *out)
 {
 	struct hs_commit *c = &core->commit;
+	/* No more than there is room for. */
+	u32 portion = (u32)hs_min(*budget, hs_max(1, sh->todo.mask + 1 - sh->todo.count));
 
+	*budget -= portion;
 	do {
 		struct hs_set *st;
 
 		if (c->set == HS_NOSET) {
-			(*budget)--;
 			c->held_left--;
 			c->set = hs_held_pop(core, sh);
 			c->way = 0;
 		}
-		if (!hs_gather_held_set(core, sh, budget))
-			return;
+		if (!hs_gather_held_set(core, sh, &portion))
+			break;
 		st = hs_set_at(core, c->set);
 		if (st->nheld)
 			hs_held_push(core, sh, st, c->set);
 		hs_set_reserve(core, sh, st, c->set, out);
 		c->set = HS_NOSET;
-	} while (*budget && hs_gather_holds(c) && (sh->todo.count <= sh->todo.mask / 2 || hs_peek(core->failed)));
+		portion -= !!portion;
+	} while (portion && hs_gather_holds(c));
+	*budget += portion;
 }
 
 /* The slot at the head of the todo list. */
@@ -340,12 +344,13 @@ static enum hs_gather hs_gather_spilled(struct hs_core *core, struct hs_shard *s
 		u16 s = st->way[way].state;
 		enum hs_gather ret;
 
-		if ((s & HS_S_TODO) || hs_cur(s) == HS_FREE || hs_cur(s) == HS_FILL || !hs_slot_wants(s))
+		/* Those on the list too: they may have come there since, behind what is this round's. */
+		if (hs_cur(s) == HS_FREE || hs_cur(s) == HS_FILL || !hs_slot_wants(s))
 			continue;
 		ret = hs_gather_block(core, st, set, way);
 		if (ret > HS_G_LATER)
 			return ret;
-		if (ret == HS_G_LATER)
+		if (ret == HS_G_LATER && !(s & HS_S_TODO))
 			hs_todo_push(core, sh, st, set, way);
 	}
 	if (c->scan >= end)
@@ -353,14 +358,17 @@ static enum hs_gather hs_gather_spilled(struct hs_core *core, struct hs_shard *s
 	return HS_G_OK;
 }
 
-/* What is on the list now, and was spilled up to now, is this round's. */
+/*
+ * What is on the list now, and was spilled up to now, is this round's: all of it came since the last time we were here,
+ * and so is of the generation that becomes the older one.
+ */
 static void hs_gather_count(struct hs_core *core, struct hs_shard *sh)
 {
 	struct hs_commit *c = &core->commit;
 
 	c->todo_left = sh->todo.count;
 	c->scan = HS_NOSET;
-	sh->overtaken = false;
+	sh->gather_gen ^= HS_S_GEN;
 	if (sh->todo.spilled) {
 		c->scan = 0;
 		hs_poke(sh->todo.spilled, 0);
@@ -378,7 +386,11 @@ static void hs_gather_enter(struct hs_core *core, struct hs_shard *sh)
 		sh->held_gen = hs_peek(core->held_gen);
 		c->held_left = sh->queue[HS_Q_HELD].count;
 	}
-	hs_gather_count(core, sh);
+	/* First what comes off hold, unless the list is rather full. */
+	c->todo_left = 0;
+	c->scan = HS_NOSET;
+	if (!c->held_left || sh->todo.count > sh->todo.mask / 2)
+		hs_gather_count(core, sh);
 }
 
 /* One bounded piece of a shard. True when the shard is done. */
@@ -406,10 +418,6 @@ static bool hs_gather_shard(struct hs_core *core, struct hs_shard *sh, enum hs_g
 		*ret = hs_gather_spilled(core, sh, &budget);
 	if (*ret != HS_G_OK || c->todo_left || c->scan != HS_NOSET || hs_gather_holds(c))
 		return false;
-	if (unlikely(sh->overtaken)) {
-		hs_gather_count(core, sh);
-		return false;
-	}
 	sh->gathering = false;
 	return true;
 }

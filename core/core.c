@@ -76,7 +76,7 @@ static void hs_layout(struct hs_core *core, const struct hs_geometry *geo,
 	hs_set_layout(geo, &core->off);
 	core->nr_shards = hs_pick_shards(geo, opts->shards, &core->shard_shift);
 	core->shard_mask = (1u << core->shard_shift) - 1;
-	core->todo_room = hs_todo_room(geo, core->shard_shift);
+	core->todo_room = hs_todo_room(geo, core->shard_shift, opts->todo_room);
 	hs_take_map(core, a);
 	hs_take_buffers(core, a);
 }
@@ -95,7 +95,7 @@ u64 hs_core_map_size(const struct hs_geometry *geo, const struct hs_core_opts *o
 
 	hs_set_layout(geo, &off);
 	return hs_round_up(sizeof(struct hs_core), 64) + 256 + shards * sizeof(struct hs_shard) +
-	       4 * (u64)shards * ((HS_QUEUES << shift) + hs_todo_room(geo, shift)) +
+	       4 * (u64)shards * ((HS_QUEUES << shift) + hs_todo_room(geo, shift, opts->todo_room)) +
 	       2 * 8 * (u64)((geo->table_units + 63) / 64) + 8 * (u64)geo->table_units +
 	       (u64)geo->nsets * off.bytes;
 }

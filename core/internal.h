@@ -64,6 +64,8 @@ enum hs_cur {
 #define HS_S_AGE		0x0c00u	/* dirty generation, modulo 4 */
 #define HS_S_STALE		0x1000u	/* retired while dirty: what it holds need not be on the origin */
 #define HS_S_TODO		0x2000u	/* stands on the shard's todo list, whatever has become of it since */
+#define HS_S_GEN		0x4000u	/* the shard's gather_gen when it went there, or was spilled */
+#define HS_S_LISTED		(HS_S_TODO | HS_S_GEN)	/* stay with the slot from life to life */
 
 static inline enum hs_cur hs_cur(u16 s)
 {
@@ -166,7 +168,7 @@ struct hs_shard {
 	bool wake;			/* something changed that a parked request may wait for */
 	bool no_inplace;		/* the commit machine waits for a write in place */
 	bool gathering;			/* the commit machine is in the middle of this shard */
-	bool overtaken;			/* meanwhile what a FLUSH may wait for went to the end of todo, or was spilled */
+	u16 gather_gen;			/* HS_S_GEN or 0: of what comes to the todo list now, and is not this gather's */
 	u32 held_gen;
 	u32 tick_gen;			/* parked requests have looked at the clock since that tick */
 	u32 scan;			/* write-back's cursor, a set of this shard */

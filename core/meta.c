@@ -228,19 +228,22 @@ static enum hs_step_result hs_meta_checkpoint(struct hs_core *core)
 	return hs_meta_go(core, M_COLLECT, 0);
 }
 
-/* Notes the table units of the ways that have changed. */
-static void hs_meta_collect_set(struct hs_core *core, u32 set)
+/* Notes the table units of the ways that have changed, while the budget lasts. True when all are noted. */
+static bool hs_meta_collect_set(struct hs_core *core, u32 set, u32 *budget)
 {
 	struct hs_set *st = hs_set_at(core, set);
 	u32 first = set << core->geo.assoc_shift, ways = 1u << core->changed_shift, unit, last;
 
-	for (; st->changed; st->changed &= st->changed - 1) {
+	for (; st->changed && *budget; st->changed &= st->changed - 1) {
 		u32 slot = first + ((u32)__builtin_ctzll(st->changed) << core->changed_shift);
 
+		unit = slot / core->geo.entries_per_unit;
 		last = (slot + ways - 1) / core->geo.entries_per_unit;
-		for (unit = slot / core->geo.entries_per_unit; unit <= last; unit++)
+		*budget -= (u32)hs_min(*budget, last - unit + 1);
+		for (; unit <= last; unit++)
 			hs_bit_set(core->uckpt, unit);
 	}
+	return !st->changed;
 }
 
 /*
@@ -250,14 +253,15 @@ static void hs_meta_collect_set(struct hs_core *core, u32 set)
 static enum hs_step_result hs_meta_collect(struct hs_core *core)
 {
 	struct hs_meta *m = &core->meta;
-	u32 budget = HS_STEP_BUDGET;
+	u32 budget = 4 * HS_STEP_BUDGET;
 
-	for (; m->set < core->geo.nsets && budget; m->set++, budget--) {
+	for (; m->set < core->geo.nsets && budget; m->set++, budget -= !!budget) {
 		s32 domain = (s32)hs_set_shard(core, m->set);
 
 		if (domain != m->req.domain)
 			return hs_meta_go(core, M_COLLECT, domain);
-		hs_meta_collect_set(core, m->set);
+		if (!hs_meta_collect_set(core, m->set, &budget))
+			break;
 	}
 	return m->set < core->geo.nsets ? HS_AGAIN : hs_meta_copy(core, m->first);
 }

@@ -123,7 +123,7 @@ void hs_set_unindex(const struct hs_core *core, struct hs_set *s, u16 way);
 
 /* ---- queue.c: todo lists, queues of sets ------------------------------------------------------------- */
 
-u32 hs_todo_room(const struct hs_geometry *geo, u32 shard_shift);	/* a power of two */
+u32 hs_todo_room(const struct hs_geometry *geo, u32 shard_shift, u32 wished);	/* a power of two */
 u32 hs_queues_room(const struct hs_core *core);		/* words that a shard's queues and list take */
 void hs_queues_init(const struct hs_core *core, struct hs_shard *sh);
 
@@ -131,15 +131,20 @@ void hs_queues_init(const struct hs_core *core, struct hs_shard *sh);
 static inline void hs_todo_push(const struct hs_core *core, struct hs_shard *sh, struct hs_set *st, u32 set, u16 way)
 {
 	struct hs_todo *t = &sh->todo;
+	u16 s = (u16)((st->way[way].state & ~HS_S_GEN) | sh->gather_gen);
 
 	if (unlikely(t->count > t->mask)) {
+		st->way[way].state = s;
 		hs_poke(t->spilled, 1);
 		return;
 	}
-	st->way[way].state |= HS_S_TODO;
+	st->way[way].state = s | HS_S_TODO;
 	t->ring[(t->head + t->count) & t->mask] = hs_slot_of(core, set, way).nr;
 	hs_poke(t->count, t->count + 1);
 }
+
+/* The slot takes the place of one that the gather at work has yet to come to: so does it. */
+void hs_todo_inherit(struct hs_core *core, struct hs_shard *sh, struct hs_set *st, u32 set, u16 way);
 
 static inline u32 hs_todo_first(const struct hs_todo *t)	/* not empty */
 {

@@ -329,13 +329,13 @@ void hs_slot_filled(struct hs_core *core, struct hs_shard *sh, struct hs_set *st
 /* Dirty data of a block that was clean here, or not at all. */
 static void hs_slot_dirtied(struct hs_core *core, struct hs_shard *sh, struct hs_set *st, u32 set, u16 way, u16 old)
 {
-	u16 todo = st->way[way].state & HS_S_TODO, to;
+	u16 listed = st->way[way].state & HS_S_LISTED, to;
 
 	hs_policy_insert(core, st, way, true);
 	hs_gauge_move(sh, st, HS_FILL, HS_DIRTY);
 	hs_poke(sh->unnamed, sh->unnamed + 1);
-	st->way[way].state = (u16)(HS_DIRTY | todo | hs_arrive_age(core, 0));
-	if (!todo)
+	st->way[way].state = (u16)(HS_DIRTY | listed | hs_arrive_age(core, 0));
+	if (!(listed & HS_S_TODO))
 		hs_todo_push(core, sh, st, set, way);
 	if (old == HS_NIL)
 		return;
@@ -358,9 +358,10 @@ void hs_slot_arrive(struct hs_core *core, struct hs_shard *sh, struct hs_set *st
 		hs_slot_dirtied(core, sh, st, set, way, old);
 		return;
 	}
-	hs_slot_overtakes(sh, was);
 	hs_change(core, sh, st, set, way, from,
-		  (u16)(HS_DIRTY | (from & HS_S_TODO) | hs_arrive_age(core, was) | (lost ? HS_S_LOST : 0)));
+		  (u16)(HS_DIRTY | (from & HS_S_LISTED) | hs_arrive_age(core, was) | (lost ? HS_S_LOST : 0)));
+	if (sh->gathering && hs_slot_due(sh, was))
+		hs_todo_inherit(core, sh, st, set, way);
 	if (old != HS_NIL)
 		hs_slot_retire(core, sh, set, old);
 }

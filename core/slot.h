@@ -150,7 +150,7 @@ static inline void hs_slot_pop(struct hs_core *core, struct hs_shard *sh, struct
 	st->counts -= HS_W_FREE;
 	hs_poke(sh->gauges[1], sh->gauges[1] - HS_W_FREE);
 	hs_set_index(core, st, way, block);
-	st->way[way].state = (u16)(HS_FILL | (st->way[way].state & HS_S_TODO));
+	st->way[way].state = (u16)(HS_FILL | (st->way[way].state & HS_S_LISTED));
 }
 void hs_slot_retire(struct hs_core *core, struct hs_shard *sh, u32 set, u16 way);
 /* A fill's data are there: clean, on hold until an origin FLUSH. */
@@ -225,7 +225,7 @@ static hs_always_inline void hs_slot_free(struct hs_core *core, struct hs_shard 
 	st->counts += HS_W_FREE - HS_W_RETIRED;
 	sh->gauges[0] -= HS_W_SHARD_RETIRED;
 	hs_poke(sh->gauges[1], sh->gauges[1] + HS_W_FREE);
-	w->state = (u16)(HS_FREE | (w->state & HS_S_TODO));
+	w->state = (u16)(HS_FREE | (w->state & HS_S_LISTED));
 	w->next = st->free_head;
 	st->free_head = way;
 	sh->wake = true;
@@ -241,11 +241,10 @@ static inline bool hs_slot_freeable(const struct hs_core *core, const struct hs_
 void hs_slot_committed(struct hs_core *core, struct hs_shard *sh, struct hs_set *st, u32 set, u16 way, u16 behind,
 		       enum hs_dstate dur);
 
-/* A FLUSH may wait for what a gather would have found in the slot that is superseded: let it look at the list's end too. */
-static inline void hs_slot_overtakes(struct hs_shard *sh, u16 was)
+/* Acknowledged data that a FLUSH may wait for, and to which the gather at work has yet to come? */
+static inline bool hs_slot_due(const struct hs_shard *sh, u16 s)
 {
-	if (unlikely(sh->gathering) && hs_slot_unnamed(was) && !(was & HS_S_IN_TX))
-		sh->overtaken = true;
+	return hs_slot_unnamed(s) && !(s & HS_S_IN_TX) && (s & HS_S_GEN) != sh->gather_gen;
 }
 
 /* The commonest arrival: a dirty slot takes the place of another that write-back has not taken up. */
@@ -260,19 +259,20 @@ static hs_always_inline void hs_slot_supersede(struct hs_core *core, struct hs_s
 	u16 from = st->way[way].state, was = st->way[old].state;
 
 	hs_policy_replace(core, st, old, way);
-	st->way[way].state = (u16)(HS_DIRTY | (was & HS_S_AGE) | (from & HS_S_TODO));
+	st->way[way].state = (u16)(HS_DIRTY | (was & HS_S_AGE) | (from & HS_S_LISTED));
 	st->way[old].state = hs_with_cur(was | HS_S_STALE, HS_RETIRED);
 	/* As many are used, dirty and sole as before. */
 	st->counts += HS_W_RETIRED;
 	sh->gauges[0] += HS_W_SHARD_RETIRED;
-	if (likely(!(from & HS_S_TODO)))
+	if (unlikely(sh->gathering) && hs_slot_due(sh, was))
+		hs_todo_inherit(core, sh, st, set, way);
+	else if (likely(!(from & HS_S_TODO)))
 		hs_todo_push(core, sh, st, set, way);
 	if (likely(hs_dur(was) != HS_D_NONE)) {
 		/* The drop of the durable name goes into the record of the new one. */
 		hs_poke(sh->unnamed, sh->unnamed + 1);
 		return;
 	}
-	hs_slot_overtakes(sh, was);
 	if (hs_slot_freeable(core, sh, st, set, old, st->way[old].state))
 		hs_slot_free(core, sh, st, old, way);
 }

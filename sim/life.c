@@ -274,7 +274,9 @@ static void check_clean_mark(struct sim_world *w, const struct hs_sb *sb)
 
 static enum opened open_map(struct sim_world *w, s32 mode)
 {
-	struct hs_core_opts opts = { .shards = w->plan.shards, .mode = mode, .now = w->now };
+	struct hs_core_opts opts = {
+		.shards = w->plan.shards, .todo_room = w->plan.todo_room, .mode = mode, .now = w->now,
+	};
 	struct hs_sb sb;
 	s32 err = load_superblock(w, &sb);
 

@@ -128,6 +128,7 @@ void sim_plan_draw(struct sim_plan *p, u64 seed)
 	plan_geometry(p, &r);
 	p->mode = sim_one_in(&r, 2) || p->wide ? HS_MODE_WRITEBACK : (enum hs_mode)sim_below(&r, HS_MODE_COUNT);
 	p->shards = 1u << sim_below(&r, 4);
+	p->todo_room = sim_hash2(seed, 4) % 3 ? 0 : 4;
 	p->lives = sim_between(&r, 2, 6);
 	p->ops = (u32)sim_spread(&r, 10, 250);
 	p->audit_every = (u32)sim_spread(&r, 8, 100);
@@ -153,10 +154,10 @@ void sim_plan_print(const struct sim_plan *p)
 	const struct hs_geometry *geo = &p->geo;
 
 	printf("block %u, %u sets of %u, consecutive %u, %s, journal %u pages, origin %llu sectors "
-	       "(%llu blocks), %u shards wished\n",
+	       "(%llu blocks), %u shards wished, todo lists of %u (0: as chosen)\n",
 	       hs_block_bytes(geo), geo->nsets, hs_assoc(geo), 1u << geo->consecutive_shift,
 	       geo->checksums ? "checksums" : "no checksums", geo->journal_pages,
-	       (unsigned long long)geo->origin_sectors, (unsigned long long)geo->nr_blocks, p->shards);
+	       (unsigned long long)geo->origin_sectors, (unsigned long long)geo->nr_blocks, p->shards, p->todo_room);
 	printf("mode %d, %u lives of up to %u requests by %u users, faults %#x about every %u requests\n",
 	       p->mode, p->lives, p->ops, p->users, p->faults, p->fault_every);
 }

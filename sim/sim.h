@@ -66,6 +66,7 @@ struct sim_plan {
 	u8 uuid[HS_UUID_BYTES];
 	enum hs_mode mode;
 	u32 shards;		/* wished */
+	u32 todo_room;		/* wished; small ones spill */
 	bool wide;		/* many slots, for transactions of several pages */
 	u32 lives;
 	u32 ops;		/* of a life, at most */

@@ -9,7 +9,8 @@
 #
 # Fast is: under a second, less what the server's threads waited for a processor. The median of all starts must
 # be, for what else the machine does, its disk above all, is not the server's doing; each takes less than a
-# second of processor time, reads less than half of the cache, and ends within 30 s.
+# second of processor time and ends within 30 s. What is read is metadata and the data of the last transaction (all
+# that was written since the last FLUSH, at most): less than the cache, and half of the times less than a quarter.
 #
 # Invariants: 1, 2, 3, 4, 5, 7, 14, 18, 34, 35
 . "${0%/*}/../lib/e2e.sh"
@@ -45,7 +46,7 @@ cpu_of() { # NAME
 }
 
 # Starts hot, which is judged in ms: took in all, own of these, cpu; and in bytes: it reads.
-own_times=()
+own_times=() all_reads=()
 timed_start() { # ORIGIN CACHE
 	local begun=${EPOCHREALTIME/./} before ready
 	before=$(held slow)
@@ -53,11 +54,11 @@ timed_start() { # ORIGIN CACHE
 	ready=$(stat -c %.6Y "$TMPDIR/hot.pid")
 	took=$(((${ready/./} - begun) / 1000)) cpu=$(cpu_of hot) reads=$(sed -n 's/^rchar: //p' "/proc/${pids[hot]}/io")
 	own=$((took + before - $(held hot slow)))
-	own_times+=("$own")
+	own_times+=("$own") all_reads+=("$reads")
 	[ -z "${HOTSET_SANITIZER:-}" ] || return 0
 	[ "$cpu" -lt 1000 ] || die "round $round: starting took $cpu ms of processor time"
 	[ $own -lt 30000 ] || die "round $round: starting took $took ms, $own of them its own"
-	[ "$reads" -lt 4500000 ] || die "round $round: starting read $reads bytes"
+	[ "$reads" -lt 9437184 ] || die "round $round: starting read $reads bytes"
 }
 
 for ((round = 0; round < rounds; round++)); do
@@ -102,6 +103,9 @@ done
 mapfile -t own_times < <(printf '%s\n' "${own_times[@]}" | sort -n)
 median=${own_times[rounds / 2]}
 echo "starting took ${own_times[0]} ms, $median, ${own_times[rounds - 1]} (least, median, most)"
+mapfile -t all_reads < <(printf '%s\n' "${all_reads[@]}" | sort -n)
+[ "${all_reads[rounds / 2]}" -lt 2359296 ] || [ -n "${HOTSET_SANITIZER:-}" ] ||
+	die "starting reads ${all_reads[rounds / 2]} bytes"
 [ "$median" -lt 1000 ] || [ -n "${HOTSET_SANITIZER:-}" ] || die "starting takes $median ms"
 
 serve hot "$origin" "$cache" --mode writeback

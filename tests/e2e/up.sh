@@ -17,7 +17,7 @@ dirty_age = 3600
 CONF
 socat -u "UNIX-RECV:$NOTIFY_SOCKET" "OPEN:$TMPDIR/notified,creat,append" &
 pids[socat]=$!
-wait_for 10 test -S "$NOTIFY_SOCKET"
+wait_for test -S "$NOTIFY_SOCKET"
 
 up() {
 	: >"$TMPDIR/notified"
@@ -33,10 +33,10 @@ random_file "$TMPDIR/made" 16M 3
 
 # The origin comes late, the next time the cache.
 up
-wait_for 20 notified "STATUS=waiting for $TMPDIR/origin" || die "it does not say that it waits"
+wait_for notified "STATUS=waiting for $TMPDIR/origin" || die "it does not say that it waits"
 [ ! -e "$TMPDIR/hot.nbd" ] || die "served without its origin"
 mv "$TMPDIR/made" "$TMPDIR/origin"
-wait_for 30 notified READY=1 || die "not ready: $(cat "$TMPDIR/hot.log")"
+wait_for notified READY=1 || die "not ready: $(cat "$TMPDIR/hot.log")"
 io hot "read -P 0 0 0" "write -P 0x11 0 1M" "flush"
 [ "$(stat_of hot dirty)" = 256 ]
 "$HOTSET" list | grep -q '^hot  *server ' || die "$("$HOTSET" list)"
@@ -44,9 +44,9 @@ terminate hot
 [ "$(check_of "$TMPDIR/cache" clean_stop)" = true ]
 mv "$TMPDIR/cache" "$TMPDIR/away"
 up
-wait_for 20 notified "STATUS=waiting for $TMPDIR/cache" || die "it does not say that it waits"
+wait_for notified "STATUS=waiting for $TMPDIR/cache" || die "it does not say that it waits"
 mv "$TMPDIR/away" "$TMPDIR/cache"
-wait_for 30 notified READY=1 || die "not ready: $(cat "$TMPDIR/hot.log")"
+wait_for notified READY=1 || die "not ready: $(cat "$TMPDIR/hot.log")"
 [ "$(stat_of hot dirty)" = 256 ]
 stop hot --writeback
 nothing_dirty "$TMPDIR/cache"
@@ -55,7 +55,7 @@ nothing_dirty "$TMPDIR/cache"
 mv "$TMPDIR/origin" "$TMPDIR/away"
 start=$(ms)
 up
-wait_for 30 notified READY=1 || die "no word to systemd"
+wait_for notified READY=1 || die "no word to systemd"
 took=$(($(ms) - start))
 [ $took -ge 8000 ] || die "ready after $took ms without its origin"
 [ ! -e "$TMPDIR/hot.nbd" ] || die "served without its origin"

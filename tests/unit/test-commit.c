@@ -222,6 +222,147 @@ static void after_a_failure_a_cut_leaves_one_of_the_two_maps(void **state)
 	}
 }
 
+/* ---- the todo list while blocks are rewritten --------------------------------------------------------------- */
+
+/* One shard, small transactions. */
+static void start_small(u32 block, u32 assoc)
+{
+	box_destroy(&b);
+	memset(&b, 0, sizeof(b));
+	box_start(&b, block, assoc, HS_MODE_WRITEBACK);
+	box_close(&b);
+	b.shards = 1;
+	box_must_open(&b);
+	box_flush(&b);
+}
+
+static void write_at_once(u64 sector, u32 sectors, u32 value)
+{
+	struct box_req q;
+
+	box_begin_write(&b, &q, sector, sectors, value, 0);
+	box_run(&b);
+	assert_true(q.done);
+	box_drop(&q);
+}
+
+/* A gather in which `writes` random blocks of `hot` dirty ones are overwritten between any two steps. Returns its steps. */
+static u32 steps_of_gather(u32 hot, u32 writes)
+{
+	struct hs_out out;
+	struct random rnd;
+	struct box_req f;
+	u32 i, n;
+
+	start_small(4096, 512);
+	random_seed(&rnd, hot + writes);
+	for (i = 0; i < hot; i++)
+		box_write(&b, i * 8, 8, 1, 0);
+	hs_out_init(&out);
+	hs_kick(b.core, HS_KICK_COMMIT, &out);
+	hs_list_del(&b.core->commit.req.link);
+	box_begin(&b, &f, HS_OP_FLUSH, 0, 0, 0);
+	for (n = 0; n < 1000; n++) {
+		hs_out_init(&out);
+		assert_int_equal(hs_step(b.core, &b.core->commit.req, &out), HS_AGAIN);
+		if (b.core->commit.req.domain != 0 && n)
+			break;
+		for (i = 0; i < writes; i++)
+			box_write(&b, random_below(&rnd, hot) * 8, 8, 2 + n, 0);
+	}
+	assert_int_equal(b.core->commit.records, hot);
+	/* On with what was taken out of the box's hands. */
+	hs_out_init(&out);
+	hs_list_add_tail(&out.run, &b.core->commit.req.link);
+	box_control(&b, &out);
+	box_run(&b);
+	assert_true(f.done);
+	box_drop(&f);
+	box_check(&b);
+	return n;
+}
+
+static void a_gather_ends_however_fast_blocks_are_rewritten(void **state)
+{
+	assert_true(steps_of_gather(100, 1) < 10);
+	assert_true(steps_of_gather(100, 16) < 10);
+	assert_true(steps_of_gather(200, 16) < 20);
+	assert_true(steps_of_gather(200, 64) < 20);
+}
+
+static void a_flush_ends_though_blocks_are_rewritten_between_transactions(void **state)
+{
+	struct box_req f;
+	u32 i, n, t;
+
+	start_small(4096, 32);
+	b.core->commit.max_bytes = HS_TX_HEADER + 8 * b.core->name_bytes;
+	box_hold(&b, HS_CACHE, HS_IO_FLUSH);
+	for (i = 0; i < 30; i++)
+		write_at_once(i * 8, 8, 1);
+	box_begin(&b, &f, HS_OP_FLUSH, 0, 0, 0);
+	for (n = 0; n < 30 && !f.done; n++) {
+		box_run(&b);
+		for (t = 0; t < 12; t++)
+			write_at_once((n * 12 + t) % 30 * 8, 8, 2 + n);
+		if (!f.done && box_find(&b, HS_CACHE, HS_IO_FLUSH) >= 0)
+			box_end_one(&b, HS_CACHE, HS_IO_FLUSH);
+	}
+	assert_true(f.done);
+	assert_int_equal(f.r.error, 0);
+	box_drop(&f);
+	box_let(&b);
+	box_run(&b);
+	box_check(&b);
+}
+
+/* A dirty block that was spilled and lies before the scan's cursor, while the FLUSH's round scans; or 0. */
+static u64 spilled_block(const struct box_req *f)
+{
+	const struct hs_commit *c = &b.core->commit;
+	u64 block;
+
+	if (c->todo_left || c->scan == HS_NOSET || b.core->journal.round != f->r.target[0])
+		return 0;
+	for (block = 79; block; block--) {
+		u16 s = box_state(&b, block);
+
+		if (!(s & (HS_S_TODO | HS_S_IN_TX | HS_S_DUR)) && hs_cur(s) == HS_DIRTY &&
+		    (u32)box_slot(&b, block) > c->scan)
+			break;
+	}
+	return block;
+}
+
+static void a_flush_covers_what_was_spilled_and_listed_later(void **state)
+{
+	struct box_req f;
+	u64 block = 0;
+	u32 i, n;
+
+	start_small(8192, 32);
+	b.core->commit.max_bytes = HS_TX_HEADER + 8 * b.core->name_bytes;
+	box_hold(&b, HS_CACHE, HS_IO_FLUSH);
+	for (i = 0; i < 80; i++)
+		write_at_once(i * 16, 16, 1);
+	box_begin(&b, &f, HS_OP_FLUSH, 0, 0, 0);
+	for (n = 0; n < 1000 && !f.done; n++) {
+		box_run(&b);
+		if (!block && (block = spilled_block(&f)))
+			/* In place, its first half: now there is room on the list. */
+			write_at_once(block * 16, 8, 2);
+		if (!f.done && box_find(&b, HS_CACHE, HS_IO_FLUSH) >= 0)
+			box_end_one(&b, HS_CACHE, HS_IO_FLUSH);
+	}
+	assert_true(block && f.done);
+	assert_int_equal(f.r.error, 0);
+	box_drop(&f);
+	box_cut(&b, 0);
+	box_let(&b);
+	box_must_open(&b);
+	box_expect(&b, block * 16 + 8, 8, 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -235,6 +376,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_failed_transaction_ends_all_claims, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_failed_write_of_it_does_too, setup, teardown),
 		cmocka_unit_test_setup_teardown(after_a_failure_a_cut_leaves_one_of_the_two_maps, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_gather_ends_however_fast_blocks_are_rewritten, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_flush_ends_though_blocks_are_rewritten_between_transactions, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(a_flush_covers_what_was_spilled_and_listed_later, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # A cache goes from the kernel to `hotset serve` and back, and again, by commands alone: clean, and after the server was
 # killed. Nothing is lost, nobody takes the origin for a changed one, and the statistics of both kinds have the same keys.
-# short
 # timeout: 300
 # programs: hotset nbdkit nbdcmd
 load_module

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # Discards and zeroings: whole blocks, parts of them, dirty and clean ones; fstrim.
-# short
 load_module
 modprobe loop
 mount -t tmpfs tmp /run

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # The message drop forgets what is clean, durably, under load too; what is dirty stays.
-# short
 load_module
 pair 32 24
 dd if=/dev/urandom of=/tmp/data bs=1M count=8 2>/dev/null

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # The origin grows: the table of the live device is loaded anew with the new length, and nothing cached is lost; after
 # removal it takes the feature grow. A short last block is dropped, or first written back.
-# short
 load_module
 disk 0 64
 disk 1 32

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # What the kernel's integrity measurement records of a table (the status type IMA), read back from its log.
-# short
 # cmdline: ima_policy=critical_data
 load_module
 mount -t securityfs none /sys/kernel/security

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # A request that fails while the device is being suspended with --noflush waits for the next table and succeeds there;
 # suspended without that, it fails.
-# short
 load_module
 modprobe dm-delay
 disk 0 32

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # Requests that must not wait (RWF_NOWAIT) never do, and never fail for that: where the device below has no room,
 # or there is work to do first, a worker takes over.
-# short
 load_module
 slow="irqmode=2 completion_nsec=3000000 hw_queue_depth=1"
 disk 0 64 $slow

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # The cache and its dirty blocks outlive removal and creation, in each mode; block 0 too.
-# short
 load_module
 disk 0 64
 for args in "0 8 4096 256 1" "0 8 4096 256 0" "0 32 1024 64 1" "0 2048 16 16 1" "0 1 mode=writearound" \
