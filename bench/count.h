@@ -2,9 +2,8 @@
 /*
  * Counting what a piece of a program costs: nanoseconds, instructions, locked instructions.
  *
- * Instructions are those of this thread in user space, by the processor's counter where it can be had.
- * Elsewhere the same program runs under callgrind, which collects between count_begin and count_end; the
- * script beside it reads what it collected.
+ * Instructions: the same program runs under callgrind, which collects between count_begin and count_end; the
+ * script beside it reads what it collected, function by function.
  *
  * Locked instructions are counted by running a child one instruction at a time and looking at each: exact,
  * and possible wherever ptrace is. x86-64 only.
@@ -12,13 +11,11 @@
 #ifndef HS_BENCH_COUNT_H
 #define HS_BENCH_COUNT_H
 
-#include <linux/perf_event.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/ptrace.h>
-#include <sys/syscall.h>
 #include <sys/user.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -35,9 +32,7 @@
 #endif
 
 struct count {
-	int fd;			/* perf event, -1: none */
 	uint64_t ns;
-	double instructions;	/* < 0: unknown */
 };
 
 static inline uint64_t count_now(void)
@@ -48,30 +43,8 @@ static inline uint64_t count_now(void)
 	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 }
 
-static inline int count_open(void)
-{
-	struct perf_event_attr attr = {
-		.type = PERF_TYPE_HARDWARE,
-		.size = sizeof(attr),
-		.config = PERF_COUNT_HW_INSTRUCTIONS,
-		.exclude_kernel = 1,
-		.exclude_hv = 1,
-	};
-
-	return (int)syscall(SYS_perf_event_open, &attr, 0, -1, -1, 0);
-}
-
-static inline uint64_t count_read(int fd)
-{
-	uint64_t n = 0;
-
-	return fd >= 0 && read(fd, &n, sizeof(n)) == sizeof(n) ? n : 0;
-}
-
 static inline void count_begin(struct count *c)
 {
-	c->fd = count_open();
-	c->instructions = -(double)count_read(c->fd);
 	CALLGRIND_START_INSTRUMENTATION;
 	c->ns = count_now();
 }
@@ -80,11 +53,6 @@ static inline void count_end(struct count *c)
 {
 	c->ns = count_now() - c->ns;
 	CALLGRIND_STOP_INSTRUMENTATION;
-	c->instructions += (double)count_read(c->fd);
-	if (c->fd < 0)
-		c->instructions = -1;
-	else
-		close(c->fd);
 }
 
 /* ---- one instruction at a time --------------------------------------------------------------------- */

@@ -151,6 +151,7 @@ struct hs_todo {
 };
 
 struct hs_shard {
+	struct hs_list buckets[HS_BUCKETS];	/* first: an address less to work out for every request */
 	u32 index, first_set, nsets;
 	u32 writing;			/* write-back-mode writes in flight */
 	/* peeked by others */
@@ -176,7 +177,6 @@ struct hs_shard {
 	struct hs_setq queue[HS_QUEUES];
 	struct hs_list waiters;
 	struct hs_counters n;
-	struct hs_list buckets[HS_BUCKETS];
 } __attribute__((aligned(64)));
 
 /* ---- gauges ------------------------------------------------------------------------------------- */
@@ -484,9 +484,12 @@ struct hs_io *hs_io_next(struct hs_req *req);
 /* Cached data of the way, units [unit, unit + units) of the block. */
 void hs_io_cache(const struct hs_core *core, struct hs_req *req, enum hs_io_op op, u16 way, u32 unit,
 		 u32 units, enum hs_io_buf buf);
-/* The same as the request's only I/O, from the buffer's start: for the short ways. */
+/*
+ * The same as the request's only I/O, from the buffer's start: for the short ways. Sectors of the block, [first, first +
+ * sectors), whole units.
+ */
 static hs_always_inline void hs_io_cache_only(const struct hs_core *core, struct hs_req *req, enum hs_io_op op,
-					      u16 way, u32 unit, u32 units, enum hs_io_buf buf)
+					      u16 way, u32 first, u32 sectors, enum hs_io_buf buf)
 {
 	struct hs_io *io = &req->ios[0];
 
@@ -494,17 +497,17 @@ static hs_always_inline void hs_io_cache_only(const struct hs_core *core, struct
 	io->op = (u8)op;
 	io->buf = (u8)buf;
 	io->flags = 0;
-	io->sector = hs_slot_first_sector(core, hs_slot_of(core, req->set, way)) + unit * HS_UNIT_SECTORS;
-	io->sectors = units * HS_UNIT_SECTORS;
+	io->sector = hs_slot_first_sector(core, hs_slot_of(core, req->set, way)) + first;
+	io->sectors = sectors;
 	io->buf_off = 0;
 	io->csum = NULL;
 	io->csum_units = 0;
 	req->nr_io = 1;
 	if (core->geo.checksums) {
 		io->csum_skip = 0;
-		io->csum = req->csum + unit;
-		io->csum_units = units;
-		io->csum_first = hs_block_first_unit(core, req->first) + unit;
+		io->csum = req->csum + first / HS_UNIT_SECTORS;
+		io->csum_units = sectors / HS_UNIT_SECTORS;
+		io->csum_first = hs_block_first_unit(core, req->first) + first / HS_UNIT_SECTORS;
 	}
 }
 /* Origin sectors. buf_off from the start of the buffer. */

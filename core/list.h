@@ -28,6 +28,15 @@ static inline void hs_list_add_tail(struct hs_list *head, struct hs_list *l)
 	head->prev = l;
 }
 
+/* To a list that is empty. */
+static inline void hs_list_add_only(struct hs_list *head, struct hs_list *l)
+{
+	l->prev = head;
+	l->next = head;
+	head->prev = l;
+	head->next = l;
+}
+
 static inline void hs_list_del(struct hs_list *l)
 {
 	l->prev->next = l->next;

@@ -264,7 +264,7 @@ enum hs_step_result hs_read_step(struct hs_core *core, struct hs_req *req, struc
  * All steps of an ordinary hit (whole units, at most one checksum) and of an ordinary fill, with nobody else at work near
  * by and nothing wrong. They do what the long way does, but for what is not there to be done.
  */
-static enum hs_step_result hs_read_quick_miss(struct hs_core *core, struct hs_req *req, struct hs_out *out)
+static hs_noinline enum hs_step_result hs_read_quick_miss(struct hs_core *core, struct hs_req *req, struct hs_out *out)
 {
 	struct hs_shard *sh = hs_req_shard(core, req);
 	struct hs_set *st = hs_set_at(core, req->set);
@@ -274,7 +274,7 @@ static enum hs_step_result hs_read_quick_miss(struct hs_core *core, struct hs_re
 	if (req->flags || !hs_list_empty(bucket) || hs_peek(core->mode) == HS_MODE_BYPASS || hs_peek(core->failed) ||
 	    hs_nfree(st) <= core->reserve / 2)
 		return hs_step_any(core, req, out);
-	hs_list_add_tail(bucket, &req->bucket);
+	hs_list_add_only(bucket, &req->bucket);
 	req->lock_mode = HS_LOCK_EXCLUSIVE;
 	req->granted = HS_GRANTED;
 	req->flags = HS_P_COUNTED;
@@ -312,14 +312,14 @@ enum hs_step_result hs_read_quick_start(struct hs_core *core, struct hs_req *req
 	if (!hs_list_empty(bucket) || ((first | req->sectors) % HS_UNIT_SECTORS) || hs_peek(core->mode) == HS_MODE_BYPASS)
 		return hs_step_any(core, req, out);
 	cur = hs_cur(st->way[way].state);
-	if (unlikely(cur == HS_RETIRED))
+	if (unlikely(cur != HS_CLEAN) && cur == HS_RETIRED)
 		return hs_step_any(core, req, out);
-	hs_list_add_tail(bucket, &req->bucket);
+	hs_list_add_only(bucket, &req->bucket);
 	req->step = hs_read_quick_end;
 	req->granted = HS_GRANTED;
 	req->src = way;
 	sh->n.read_hits++;
-	hs_io_cache_only(core, req, HS_IO_READ, way, first / HS_UNIT_SECTORS, req->sectors / HS_UNIT_SECTORS, HS_BUF_CALLER);
+	hs_io_cache_only(core, req, HS_IO_READ, way, first, req->sectors, HS_BUF_CALLER);
 	if (likely(cur == HS_CLEAN))
 		hs_policy_hit(core, st, way, false);
 	else
@@ -356,7 +356,8 @@ enum hs_step_result hs_read_quick_fetched(struct hs_core *core, struct hs_req *r
 	req->flags |= HS_REQ_COPYOUT | HS_REQ_ANSWER;
 	req->state = R_STORE;
 	req->step = hs_read_quick_stored;
-	hs_io_cache_only(core, req, HS_IO_WRITE, req->dst, 0, hs_block_units(&core->geo, req->first), HS_BUF_BLOCK);
+	hs_io_cache_only(core, req, HS_IO_WRITE, req->dst, 0,
+			 hs_block_units(&core->geo, req->first) * HS_UNIT_SECTORS, HS_BUF_BLOCK);
 	return HS_IO;
 }
 

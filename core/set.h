@@ -92,12 +92,12 @@ static inline u32 hs_index_hash(const struct hs_core *core, u64 block)
 /* Any way of the block, retired ones too; HS_NIL ends. from HS_NIL: the first. */
 static inline u16 hs_set_find_any(const struct hs_core *core, const struct hs_set *s, u64 block, u16 from)
 {
-	u16 way = from == HS_NIL ? hs_bucket(core, s)[hs_index_hash(core, block)] : s->way[from].chain;
+	u32 way = from == HS_NIL ? hs_bucket(core, s)[hs_index_hash(core, block)] : s->way[from].chain;
 
 	while (way != HS_NIL &&
 	       (s->way[way].tag_lo != (u32)block || hs_tag_hi(core, s)[way] != (u8)(block >> 32)))
 		way = s->way[way].chain;
-	return way;
+	return (u16)way;
 }
 
 /* The way that holds the block's current data, FILL included, RETIRED not; or HS_NIL. */

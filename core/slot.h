@@ -10,18 +10,20 @@
 static inline void hs_lru_hit(const struct hs_core *core, struct hs_set *set, u16 way, bool dirty)
 {
 	struct hs_way *w = &set->way[way];
-	u16 first = set->policy[0];
+	u16 first = set->policy[0], prev, next;
 
 	if (dirty || first == way)
 		return;
 	/* To the front of the clean list; something is before it. */
-	set->way[w->prev].next = w->next;
-	if (w->next == HS_NIL)
-		set->policy[1] = w->prev;
-	else
-		set->way[w->next].prev = w->prev;
+	prev = w->prev;
+	next = w->next;
 	w->prev = HS_NIL;
 	w->next = first;
+	set->way[prev].next = next;
+	if (next == HS_NIL)
+		set->policy[1] = prev;
+	else
+		set->way[next].prev = prev;
 	set->way[first].prev = way;
 	set->policy[0] = way;
 }

@@ -476,7 +476,7 @@ enum hs_step_result hs_write_quick_start(struct hs_core *core, struct hs_req *re
 	u16 old = hs_set_find_any(core, st, req->first, HS_NIL), way = st->free_head;
 
 	/* Not a whole block, not write-back, someone else is here, no slot. */
-	if (unlikely((req->flags | ((u32)req->sector.nr & core->block_mask) | (req->sectors - 1 - core->block_mask) |
+	if (unlikely((req->flags | (req->sectors - 1 - core->block_mask) |
 		      (hs_peek(core->mode) ^ HS_MODE_WRITEBACK) | hs_peek(core->failed)) ||
 		     !hs_list_empty(bucket) || way == HS_NIL))
 		return hs_step_any(core, req, out);
@@ -491,7 +491,7 @@ enum hs_step_result hs_write_quick_start(struct hs_core *core, struct hs_req *re
 	}
 	sh->writing++;
 	req->flags = W_QUICK;
-	hs_list_add_tail(bucket, &req->bucket);
+	hs_list_add_only(bucket, &req->bucket);
 	req->lock_mode = HS_LOCK_EXCLUSIVE;
 	req->granted = HS_GRANTED;
 	req->src = old;
@@ -499,7 +499,7 @@ enum hs_step_result hs_write_quick_start(struct hs_core *core, struct hs_req *re
 	hs_slot_pop(core, sh, st, way, req->first);
 	req->state = W_STORE;
 	req->step = hs_write_quick_end;
-	hs_io_cache_only(core, req, HS_IO_WRITE, way, 0, core->geo.units_per_block, HS_BUF_CALLER);
+	hs_io_cache_only(core, req, HS_IO_WRITE, way, 0, req->sectors, HS_BUF_CALLER);
 	return HS_IO;
 }
 

@@ -17,7 +17,7 @@ PACKAGES="gcc libc6-dev make patch pkg-config binutils
 	nbdkit nbdkit-plugin-dev libnbd-dev libnbd-bin fuse3 socat
 	libjson-c-dev libcmocka-dev libblkid-dev uuid-dev libsystemd-dev libdevmapper-dev scdoc
 	fio qemu-utils e2fsprogs jq xz-utils bc procps util-linux
-	clang clang-tidy clang-format llvm libclang-rt-dev sparse valgrind linux-perf
+	clang clang-tidy clang-format llvm libclang-rt-dev sparse valgrind
 	qemu-system-x86 seabios busybox-static dmsetup kmod cpio zstd xfsprogs libaio-dev zlib1g-dev
 	bcache-tools thin-provisioning-tools"
 
