@@ -100,7 +100,8 @@ static void fill_entry(const struct fill *f, u8 *entry, u32 slot)
 	u32 i;
 
 	entry[0] = HS_D_CLEAN;
-	hs_put_block(entry + 1, block);
+	hs_put(entry + 1, block, 4);
+	entry[5] = (u8)(block >> 32);
 	for (i = 0; geo->checksums && i < geo->units_per_block; i++) {
 		unit = (block << (geo->block_shift - HS_UNIT_SHIFT)) + i;
 		hs_put(entry + HS_ENTRY_BYTES + 4 * i, hs_unit_crc(f->core, unit, zeroes), 4);

@@ -185,7 +185,11 @@ u32 hs_record_get(const u8 *buf, u32 left, const struct hs_geometry *geo, struct
 	if (left < HS_REC_STATE_BYTES || (buf[0] != HS_REC_STATE && buf[0] != HS_REC_NAME) ||
 	    (buf[0] == HS_REC_NAME && left < HS_REC_NAME_BYTES))
 		return 0;
-	bytes = hs_record_peek(buf, geo, rec);
+	rec->kind = buf[0];
+	rec->state = buf[1];
+	rec->slot = (u32)hs_get(buf + 2, 4);
+	rec->prev = rec->kind == HS_REC_NAME ? (u16)hs_get(buf + 6, 2) : HS_REC_NO_PREV;
+	bytes = rec->kind == HS_REC_NAME ? hs_record_name_bytes(geo) : HS_REC_STATE_BYTES;
 	if (left < bytes || rec->slot >= geo->nr_slots || rec->state >= HS_D_COUNT)
 		return 0;
 	if (rec->kind == HS_REC_STATE)

@@ -95,12 +95,6 @@ static inline u64 hs_get(const u8 *p, unsigned int bytes)
 }
 
 /* The number of a block: 5 bytes. */
-static inline void hs_put_block(u8 *p, u64 block)
-{
-	hs_put(p, block, 4);
-	p[4] = (u8)(block >> 32);
-}
-
 static inline u64 hs_get_block(const u8 *p)
 {
 	return hs_get(p, 4) | (u64)p[4] << 32;
@@ -198,19 +192,6 @@ static inline u8 *hs_record_put_crcs(u8 *buf, const u32 *crcs, u32 units)
 
 /* Reads the record at buf, with `left` bytes there. Returns its bytes, or 0 if it is malformed. */
 u32 hs_record_get(const u8 *buf, u32 left, const struct hs_geometry *geo, struct hs_record *rec);
-
-/* Of a record that is known to be well formed: all but block and CRCs. Returns its bytes. */
-static inline u32 hs_record_peek(const u8 *buf, const struct hs_geometry *geo, struct hs_record *rec)
-{
-	rec->kind = buf[0];
-	rec->state = buf[1];
-	rec->slot = (u32)hs_get(buf + 2, 4);
-	rec->prev = HS_REC_NO_PREV;
-	if (rec->kind == HS_REC_STATE)
-		return HS_REC_STATE_BYTES;
-	rec->prev = (u16)hs_get(buf + 6, 2);
-	return hs_record_name_bytes(geo);
-}
 
 static inline u32 hs_record_slot(const u8 *buf)
 {

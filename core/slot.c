@@ -258,18 +258,6 @@ void hs_slot_reclaim(struct hs_core *core, struct hs_shard *sh, u32 set, u16 way
 
 /* ---- free slots ----------------------------------------------------------------------------------------- */
 
-static hs_always_inline void hs_slot_evict(struct hs_core *core, struct hs_shard *sh, struct hs_set *st, u32 set, u16 way)
-{
-	u16 s = hs_slot_retire_clean(core, sh, st, way);
-
-	sh->n.replacements++;
-	if (hs_dur(s) == HS_D_NONE)
-		hs_slot_pend_durable(core, sh, set, hs_tag(core, st, way));
-	else
-		hs_slot_pending(core, sh, st, set, way, s);
-	hs_slot_gone(core, sh, st, set, way, s);
-}
-
 void hs_set_restock(struct hs_core *core, struct hs_shard *sh, u32 set, struct hs_out *out)
 {
 	struct hs_set *st = hs_set_at(core, set);
@@ -280,7 +268,8 @@ void hs_set_restock(struct hs_core *core, struct hs_shard *sh, u32 set, struct h
 
 		if (victim == HS_NIL)
 			break;
-		hs_slot_evict(core, sh, st, set, victim);
+		hs_slot_retire(core, sh, set, victim);
+		sh->n.replacements++;
 	}
 	if ((hs_nretired(st) && hs_nfree(st) < core->reserve_low) || sh->todo.count > sh->todo.mask / 2)
 		out->kick |= HS_KICK_COMMIT;
