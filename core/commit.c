@@ -397,7 +397,7 @@ static void hs_gather_enter(struct hs_core *core, struct hs_shard *sh)
 static bool hs_gather_shard(struct hs_core *core, struct hs_shard *sh, enum hs_gather *ret, struct hs_out *out)
 {
 	struct hs_commit *c = &core->commit;
-	u32 budget = HS_STEP_BUDGET;
+	u32 budget = core->step_budget;
 
 	*ret = HS_G_OK;
 	sh->no_inplace = false;
@@ -679,7 +679,7 @@ static hs_noinline enum hs_step_result hs_commit_apply(struct hs_core *core)
 	struct hs_commit *c = &core->commit;
 	struct hs_shard *sh = &core->shards[c->req.domain];
 	const u8 *buf = c->buf + c->off, *end = c->buf + c->bytes;
-	u32 budget = HS_STEP_BUDGET;
+	u32 budget = core->step_budget;
 	s32 domain = c->req.domain;
 
 	sh->wake = true;

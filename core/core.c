@@ -77,6 +77,7 @@ static void hs_layout(struct hs_core *core, const struct hs_geometry *geo,
 	core->nr_shards = hs_pick_shards(geo, opts->shards, &core->shard_shift);
 	core->shard_mask = (1u << core->shard_shift) - 1;
 	core->todo_room = hs_todo_room(geo, core->shard_shift, opts->todo_room);
+	core->step_budget = opts->step_budget ? opts->step_budget : HS_STEP_BUDGET;
 	hs_take_map(core, a);
 	hs_take_buffers(core, a);
 }

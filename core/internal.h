@@ -29,7 +29,7 @@
 #define HS_META_BYTES		(512 * HS_KIB)	/* buffer of checkpoint and open */
 #define HS_TX_PAGES_MAX		128u
 #define HS_TX_DATA_MAX		(64 * (u64)HS_MIB)
-#define HS_STEP_BUDGET		64u		/* slots or sets that one step may visit */
+#define HS_STEP_BUDGET		64u		/* core->step_budget if none is wished */
 #define HS_SECOND		1000000000ull	/* ns */
 
 /* ---- slots -------------------------------------------------------------------------------------- */
@@ -417,6 +417,7 @@ struct hs_core {
 	u32 *rings;			/* the shards' queues of sets, and todo lists */
 	u32 todo_room;			/* slots on a todo list; a power of two */
 	u32 ways;			/* of a set */
+	u32 step_budget;		/* slots or sets that one step may visit */
 	u32 reserve;			/* free slots a set keeps */
 	u32 reserve_low;		/* with less than that a commit comes early */
 	u32 changed_shift;		/* log2 of the ways that a bit of a set's `changed` stands for */

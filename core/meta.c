@@ -145,7 +145,7 @@ static enum hs_step_result hs_meta_build(struct hs_core *core)
 	struct hs_meta *m = &core->meta;
 	const struct hs_geometry *geo = &core->geo;
 	u32 end = (u32)hs_min((u64)(m->unit + m->run) * geo->entries_per_unit, geo->nr_slots);
-	u32 budget = HS_STEP_BUDGET;
+	u32 budget = core->step_budget;
 
 	while (m->slot < end && budget) {
 		u32 unit = m->slot / geo->entries_per_unit;
@@ -253,7 +253,7 @@ static bool hs_meta_collect_set(struct hs_core *core, u32 set, u32 *budget)
 static enum hs_step_result hs_meta_collect(struct hs_core *core)
 {
 	struct hs_meta *m = &core->meta;
-	u32 budget = 4 * HS_STEP_BUDGET;
+	u32 budget = 4 * core->step_budget;
 
 	for (; m->set < core->geo.nsets && budget; m->set++, budget -= !!budget) {
 		s32 domain = (s32)hs_set_shard(core, m->set);

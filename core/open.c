@@ -456,7 +456,7 @@ static void hs_open_build_set(struct hs_core *core, u32 set)
 static enum hs_step_result hs_open_build(struct hs_core *core)
 {
 	struct hs_open *o = &core->open;
-	u32 budget = HS_STEP_BUDGET;
+	u32 budget = core->step_budget;
 
 	for (; o->set < core->geo.nsets && budget; o->set++, budget--)
 		hs_open_build_set(core, o->set);

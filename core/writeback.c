@@ -191,7 +191,7 @@ static bool hs_wb_pick_scan(struct hs_core *core, struct hs_shard *sh, struct hs
 {
 	u32 budget;
 
-	for (budget = HS_STEP_BUDGET; budget && w->scanned < sh->nsets; budget--, w->scanned++) {
+	for (budget = core->step_budget; budget && w->scanned < sh->nsets; budget--, w->scanned++) {
 		u32 set = sh->first_set + sh->scan;
 
 		if (hs_wb_pick_oldest(core, sh, w, set, want == HS_WANT_AGED, out)) {

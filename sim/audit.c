@@ -247,7 +247,10 @@ u64 sim_audit_claims(const struct sim_world *w, const struct hs_core *core)
 /* 0, or what kept the second core from opening. */
 static s32 audit_load(struct look *l)
 {
-	struct hs_core_opts opts = { .shards = l->w->plan.shards, .todo_room = l->w->plan.todo_room, .mode = -1 };
+	const struct sim_plan *plan = &l->w->plan;
+	struct hs_core_opts opts = {
+		.shards = plan->shards, .todo_room = plan->todo_room, .step_budget = plan->step_budget, .mode = -1,
+	};
 	static struct sim_memory memory;
 	unsigned int bad;
 	struct hs_sb sb;

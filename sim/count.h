@@ -87,6 +87,7 @@
 	X(IO_LONG_TX, "transactions of several pages") \
 	X(IO_SPLIT_TX, "transactions over the end of the ring") \
 	X(IO_TX, "transactions") \
+	X(SCAN, "steps of a commit that scans for spilled slots") \
 	X(SPACE_WAIT, "commits that waited for room in the ring") \
 	X(IO_CONFIRM, "confirm records") \
 	X(IO_UNIT, "table writes") \

@@ -95,6 +95,21 @@ static void blocks_hit(struct sim_world *w, u64 sector, u32 sectors)
 	}
 }
 
+/* Requests that are in flight may fail by it. */
+static void note_failed(struct sim_world *w, const struct hs_io *h)
+{
+	struct sim_failed_io *f = &w->failed_io[w->nr_failed_io++ % SIM_FAILED_IOS];
+
+	*f = (struct sim_failed_io){ ++w->clock, h->sector, SIM_FOREVER, h->sectors, h->dev, h->op };
+	if (w->serving && h->dev == HS_CACHE && h->op != HS_IO_FLUSH && h->sector >= data_first(w)) {
+		struct hs_slot_view view;
+
+		hs_slot_look(w->core, slot_at(w, h->sector), &view);
+		f->block = view.block;
+		blocks_hit(w, h->sector, h->sectors);
+	}
+}
+
 /* ---- silent damage --------------------------------------------------------------------------------------- */
 
 /* A page of metadata, likelier one that counts. */
@@ -103,7 +118,7 @@ static u64 meta_sector(struct sim_world *w)
 	const struct hs_geometry *geo = &w->plan.geo;
 	u64 at;
 
-	switch (sim_below(&w->fate, 5)) {
+	switch (sim_below(&w->fate, 6)) {
 	case 0:
 		at = HS_SB_OFFSET(sim_below(&w->fate, 2));
 		break;
@@ -113,6 +128,10 @@ static u64 meta_sector(struct sim_world *w)
 	case 2:
 		at = geo->table_offset[sim_below(&w->fate, 2)] +
 		     (u64)sim_below(&w->fate, geo->table_units) * HS_PAGE;
+		break;
+	case 3:		/* what a recovery would read */
+		at = HS_JOURNAL_OFFSET + (u64)((w->ring_page + geo->journal_pages - sim_below(&w->fate, 6)) %
+					       geo->journal_pages) * HS_PAGE;
 		break;
 	default:
 		at = HS_JOURNAL_OFFSET + (u64)sim_below(&w->fate, geo->journal_pages) * HS_PAGE;
@@ -151,12 +170,28 @@ static u64 astray_place(struct sim_world *w, const struct hs_io *h)
 	return to & ~(u64)(HS_PAGE_SECTORS - 1);
 }
 
+/*
+ * What lies there changes under a reader, who may find that it does not match before, and yet we find later that it does:
+ * zeroes are the same everywhere.
+ */
+static void astray_note(struct sim_world *w, u64 sector, u32 sectors)
+{
+	struct hs_io page = { .dev = HS_CACHE, .op = HS_IO_WRITE, .sector = sector, .sectors = HS_PAGE_SECTORS };
+
+	blocks_hit(w, sector, sectors);
+	for (; page.sector < sector + sectors; page.sector += HS_PAGE_SECTORS)
+		note_failed(w, &page);
+}
+
 void sim_fault_write(struct sim_world *w, struct sim_io *io, const struct hs_io *h)
 {
 	bool meta = h->sector < data_first(w);
 	u32 lost = 1u << (meta ? SIM_F_LOST_META : SIM_F_LOST_DATA);
 	u32 astray = 1u << (meta ? SIM_F_ASTRAY_META : SIM_F_ASTRAY_DATA);
+	u64 page = h->sector / HS_PAGE_SECTORS - HS_JOURNAL_OFFSET / HS_PAGE;
 
+	if (h->dev == HS_CACHE && page < w->plan.geo.journal_pages)
+		w->ring_page = (u32)page;
 	if (h->dev != HS_CACHE || !(w->armed & (lost | astray)) || w->format || (meta && w->hit_meta))
 		return;
 	if (w->armed & lost) {
@@ -171,7 +206,7 @@ void sim_fault_write(struct sim_world *w, struct sim_io *io, const struct hs_io 
 	w->armed &= ~(lost | astray);
 	blocks_hit(w, h->sector, h->sectors);
 	if (io->astray != SIM_FOREVER)
-		blocks_hit(w, io->astray, h->sectors);
+		astray_note(w, io->astray, h->sectors);
 	w->hit_meta |= meta;
 	w->hit_cache = w->damaged = true;
 }
@@ -266,16 +301,7 @@ bool sim_faults_now(const struct sim_world *w)
 
 void sim_fault_note(struct sim_world *w, const struct hs_io *h)
 {
-	struct sim_failed_io *f = &w->failed_io[w->nr_failed_io++ % SIM_FAILED_IOS];
-
-	*f = (struct sim_failed_io){ ++w->clock, h->sector, SIM_FOREVER, h->sectors, h->dev, h->op };
-	if (w->serving && h->dev == HS_CACHE && h->op != HS_IO_FLUSH && h->sector >= data_first(w)) {
-		struct hs_slot_view view;
-
-		hs_slot_look(w->core, slot_at(w, h->sector), &view);
-		f->block = view.block;
-		blocks_hit(w, h->sector, h->sectors);
-	}
+	note_failed(w, h);
 	if (h->dev == HS_ORIGIN && (h->op == HS_IO_FLUSH || (h->flags & HS_IO_FUA)))
 		w->flush_failed = w->clock;
 	/* What recovery cannot read it cannot verify: it is named all the same, torn or not. */

@@ -139,7 +139,22 @@ static u8 *format_buffer(void)
 	return buffer;
 }
 
-/* As after many commits: the journal's next transactions go over the end of the ring. */
+/* What is left of an earlier transaction: records as they might stand there now, but for what they say. */
+static void stale_page(struct sim_world *w, u8 *page)
+{
+	const struct hs_geometry *geo = &w->plan.geo;
+	u32 bytes = hs_record_name_bytes(geo), at;
+
+	memset(page, 0, HS_PAGE);
+	for (at = HS_TX_HEADER; at + bytes <= HS_PAGE; at += bytes) {
+		u64 block = sim_below(&w->fate, geo->nr_blocks);
+		u32 slot = (hs_block_set(geo, block) << geo->assoc_shift) + (u32)sim_below(&w->fate, hs_assoc(geo));
+
+		hs_record_put_name(page + at, HS_D_DIRTY, slot, HS_REC_NO_PREV, (u32)block, (u8)(block >> 32));
+	}
+}
+
+/* As after many commits: the journal's next transactions go over earlier ones, and over the end of the ring. */
 static void age_ring(struct sim_world *w)
 {
 	struct sim_disk *d = &w->disk[HS_CACHE];
@@ -148,6 +163,11 @@ static void age_ring(struct sim_world *w)
 	unsigned int bad;
 	struct hs_sb sb;
 
+	for (i = 0; i < w->plan.geo.journal_pages; i++) {
+		stale_page(w, data);
+		sim_disk_write(d, (HS_JOURNAL_OFFSET >> HS_SECTOR_SHIFT) + (u64)i * HS_PAGE_SECTORS, HS_PAGE_SECTORS,
+			       data, sim_disk_number(d));
+	}
 	hs_assert(!sim_superblock(w, NULL, &sb, &bad));
 	sb.tail.page = sb.end.page = page;
 	for (i = 0; i < 2; i++) {
@@ -275,7 +295,8 @@ static void check_clean_mark(struct sim_world *w, const struct hs_sb *sb)
 static enum opened open_map(struct sim_world *w, s32 mode)
 {
 	struct hs_core_opts opts = {
-		.shards = w->plan.shards, .todo_room = w->plan.todo_room, .mode = mode, .now = w->now,
+		.shards = w->plan.shards, .todo_room = w->plan.todo_room, .step_budget = w->plan.step_budget,
+		.mode = mode, .now = w->now,
 	};
 	struct hs_sb sb;
 	s32 err = load_superblock(w, &sb);

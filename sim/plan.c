@@ -9,20 +9,22 @@ static void wish_draw(struct sim_plan *p, struct hs_geometry_wish *wish, struct 
 {
 	static const u32 shifts[] = { 12, 12, 12, 12, 12, 12, 13, 14, 14, 16 };
 	u32 shift, nsets;
+	bool small;
 	u64 blocks;
 
 	p->wide = sim_one_in(r, 16);
-	shift = p->wide ? 15 : shifts[sim_below(r, 10)];
+	small = p->wide && sim_one_in(r, 2);
+	shift = small ? 12 : p->wide ? 15 : shifts[sim_below(r, 10)];
 	wish->block_size = 1u << shift;
 	wish->assoc = p->wide || sim_one_in(r, 6) ? 32 : 16;
 	wish->consecutive = 1u << sim_below(r, wish->assoc == 32 ? 4 : 3);
-	wish->no_checksums = sim_one_in(r, 6);
+	wish->no_checksums = sim_one_in(r, small ? 2 : 6);
 	nsets = p->wide ? sim_between(r, 8, 14) : sim_between(r, 1, shift == 12 ? 5 : 2);
 	wish->max_slots = (u64)nsets * wish->assoc;
 	wish->journal_bytes = HS_PAGE * (u64)(sim_one_in(r, 4) ? sim_between(r, 64, 100) : 64);
 	/* The metadata take less than a MiB; sometimes there is room to spare. */
 	wish->cache_bytes = HS_MIB + ((u64)nsets * wish->assoc << shift) + HS_PAGE * (u64)sim_below(r, 3);
-	blocks = hs_max(wish->max_slots * sim_between(r, 1, shift == 12 ? 8 : p->wide ? 1 : 4) / 2, 4);
+	blocks = hs_max(wish->max_slots * sim_between(r, 1, p->wide ? 1 : shift == 12 ? 8 : 4) / 2, 4);
 	wish->origin_bytes = blocks << shift;
 	if (sim_one_in(r, 2))	/* a short last block */
 		wish->origin_bytes -= (u64)sim_below(r, 1u << (shift - HS_SECTOR_SHIFT)) << HS_SECTOR_SHIFT;
@@ -120,6 +122,22 @@ static void plan_faults(struct sim_plan *p, struct sim_rng *r)
 	}
 }
 
+/* Small lists spill; small steps, put off now and then, let more happen between those of a machine. */
+static void plan_machines(struct sim_plan *p, u64 seed)
+{
+	u32 draw = (u32)sim_hash2(seed, 4);
+
+	p->todo_room = draw % 3 ? 0 : 1u << draw / 3 % 3;
+	draw /= 9;
+	p->step_budget = draw % 2 ? 0 : 1u << draw / 2 % 4;
+	draw /= 8;
+	if (!p->todo_room || draw % 2)
+		return;
+	p->step_budget = 1u << draw / 2 % 2;
+	p->stall_percent = 10 + draw / 4 % 50;
+	p->stall = hs_min(p->stall, 2 * SIM_MS);
+}
+
 void sim_plan_draw(struct sim_plan *p, u64 seed)
 {
 	struct sim_rng r = { sim_hash2(seed, 1) };
@@ -128,7 +146,6 @@ void sim_plan_draw(struct sim_plan *p, u64 seed)
 	plan_geometry(p, &r);
 	p->mode = sim_one_in(&r, 2) || p->wide ? HS_MODE_WRITEBACK : (enum hs_mode)sim_below(&r, HS_MODE_COUNT);
 	p->shards = 1u << sim_below(&r, 4);
-	p->todo_room = sim_hash2(seed, 4) % 3 ? 0 : 4;
 	p->lives = sim_between(&r, 2, 6);
 	p->ops = (u32)sim_spread(&r, 10, 250);
 	p->audit_every = (u32)sim_spread(&r, 8, 100);
@@ -138,6 +155,7 @@ void sim_plan_draw(struct sim_plan *p, u64 seed)
 	plan_work(p, &r);
 	plan_tunables(p, &r);
 	plan_faults(p, &r);
+	plan_machines(p, seed);
 }
 
 u64 sim_latency_draw(const struct sim_latency *l, struct sim_rng *r)
@@ -154,10 +172,11 @@ void sim_plan_print(const struct sim_plan *p)
 	const struct hs_geometry *geo = &p->geo;
 
 	printf("block %u, %u sets of %u, consecutive %u, %s, journal %u pages, origin %llu sectors "
-	       "(%llu blocks), %u shards wished, todo lists of %u (0: as chosen)\n",
+	       "(%llu blocks), %u shards wished, todo lists of %u, steps of %u (0: as chosen)\n",
 	       hs_block_bytes(geo), geo->nsets, hs_assoc(geo), 1u << geo->consecutive_shift,
 	       geo->checksums ? "checksums" : "no checksums", geo->journal_pages,
-	       (unsigned long long)geo->origin_sectors, (unsigned long long)geo->nr_blocks, p->shards, p->todo_room);
+	       (unsigned long long)geo->origin_sectors, (unsigned long long)geo->nr_blocks, p->shards,
+	       p->todo_room, p->step_budget);
 	printf("mode %d, %u lives of up to %u requests by %u users, faults %#x about every %u requests\n",
 	       p->mode, p->lives, p->ops, p->users, p->faults, p->fault_every);
 }

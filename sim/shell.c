@@ -582,6 +582,8 @@ void sim_shell_step(struct sim_world *w, struct hs_req *req)
 		ret = hs_format_step(w->format);
 	else
 		ret = hs_step(w->core, req, &out);
+	if (!w->format && sim_inside_scan(w->core, req))
+		sim_count(SIM_C_SCAN);
 	if (ret == HS_WAIT && !w->format && !mine && sim_inside_space_wait(w->core))
 		sim_count(SIM_C_SPACE_WAIT);
 	if (ret == HS_WAIT && mine && req->op == HS_OP_WRITE && hs_core_mode(w->core) != HS_MODE_WRITEBACK)

@@ -67,6 +67,7 @@ struct sim_plan {
 	enum hs_mode mode;
 	u32 shards;		/* wished */
 	u32 todo_room;		/* wished; small ones spill */
+	u32 step_budget;	/* wished; with small ones more happens between the steps of a machine */
 	bool wide;		/* many slots, for transactions of several pages */
 	u32 lives;
 	u32 ops;		/* of a life, at most */
@@ -266,6 +267,7 @@ struct sim_world {
 	u32 armed;			/* bits of enum sim_fault: for the next write that fits */
 	bool damaged;			/* some cached data may be bad: silently, or by a failed write or FLUSH */
 	bool hit_cache;			/* silent damage to the cache has begun */
+	u32 ring_page;			/* of the journal, written last */
 	bool hit_meta;			/* one on metadata: no more */
 	bool rolled_back;		/* a transaction was lost to it */
 	u32 mode_durable;		/* as last seen in this life */
@@ -419,6 +421,8 @@ u64 sim_origin_fingerprint(const struct sim_world *w);
 
 /* ---- inside.c: all that looks into the core's own structures ------------------------------------------------ */
 
+/* Was that a step of a commit that scans for what found no room on a todo list? */
+bool sim_inside_scan(const struct hs_core *core, const struct hs_req *req);
 bool sim_inside_space_wait(const struct hs_core *core);	/* a commit waits for room in the ring */
 
 /* ---- life.c ---------------------------------------------------------------------------------------------- */
