@@ -365,6 +365,7 @@ struct hs_open {
 	struct hs_tx_info tx[2];	/* [cur]: being read; [cur ^ 1]: held back until it is proven */
 	bool held;
 	u32 cur, unit, run, set;
+	u32 single;		/* units before that one are read one by one */
 	u32 page, pages_left;		/* ring: scan for what lies behind the end; pages not yet read */
 	u32 off, left;			/* verify: next record */
 	struct hs_record rec;

@@ -87,7 +87,7 @@ static enum hs_step_result hs_open_units(struct hs_core *core)
 		o->pages_left = core->geo.journal_pages;
 		return hs_open_go(core, L_HEAD);
 	}
-	o->run = (u32)hs_min(L_RUN_UNITS, core->geo.table_units - o->unit);
+	o->run = o->unit < o->single ? 1 : (u32)hs_min(L_RUN_UNITS, core->geo.table_units - o->unit);
 	o->req.nr_io = 0;
 	for (copy = 0; copy < 2; copy++)
 		hs_io_page(&o->req, HS_IO_READ,
@@ -169,6 +169,11 @@ static enum hs_step_result hs_open_units_read(struct hs_core *core)
 	struct hs_open *o = &core->open;
 	u32 i;
 
+	/* Which of them cannot be read? The others' mirrors should not be all that is left of them. */
+	if (hs_io_error(&o->req) && o->run > 1) {
+		o->single = o->unit + o->run;
+		return hs_open_go(core, L_UNITS);
+	}
 	for (i = 0; i < o->run; i++) {
 		u8 *page = hs_open_unit_pick(core, i);
 

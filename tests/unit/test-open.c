@@ -286,17 +286,37 @@ static void a_unit_whose_copies_cannot_be_read_may_be_readable_later(void **stat
 	flushed(0, 1);
 	for (bad = 0; bad < 2; bad++) {
 		box_cut(&b, 0);
-		box_fault(&b, HS_CACHE, HS_IO_READ, at[0], 8, 1);
+		box_fault(&b, HS_CACHE, HS_IO_READ, at[0], 8, -1);
 		if (bad)
 			box_rot(&b, HS_CACHE, b.sb.geo.table_offset[1] + 60);
 		else
-			box_fault(&b, HS_CACHE, HS_IO_READ, at[1], 8, 1);
+			box_fault(&b, HS_CACHE, HS_IO_READ, at[1], 8, -1);
 		assert_int_equal(box_open(&b, -1), -EIO);
 		assert_non_null(hs_core_open_why(b.core));
 		box_close(&b);
+		box_no_faults(&b);
 		box_must_open(&b);
 		box_expect(&b, 0, 8, 1);
 	}
+}
+
+/* Units are read many at a time, but each that can be read counts. */
+static void a_unit_that_cannot_be_read_costs_no_other_its_copy(void **state)
+{
+	const struct hs_geometry *geo;
+
+	box_destroy(&b);
+	box_start(&b, 4096, 64, HS_MODE_WRITEBACK);
+	geo = &b.sb.geo;
+	assert_true(geo->table_units > 2);
+	flushed(0, 1);
+	assert_int_equal(box_stop(&b), 0);
+	box_fault(&b, HS_CACHE, HS_IO_READ, geo->table_offset[0] >> HS_SECTOR_SHIFT, 8, -1);
+	box_fault(&b, HS_CACHE, HS_IO_READ, (geo->table_offset[1] + HS_PAGE) >> HS_SECTOR_SHIFT, 8, -1);
+	box_must_open(&b);
+	assert_int_equal(report()->unit_copies_bad, 2);
+	box_expect(&b, 0, 8, 1);
+	box_no_faults(&b);
 }
 
 /* An older mirror must not outlive the journal that makes up for it. */
@@ -453,6 +473,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_missing_confirmed_transaction_is_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_bad_table_unit_is_taken_from_its_mirror_and_mended, setup, teardown),
 		cmocka_unit_test_setup_teardown(two_bad_copies_of_a_unit_are_refused, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_unit_that_cannot_be_read_costs_no_other_its_copy, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_unit_whose_copies_cannot_be_read_may_be_readable_later, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_stale_mirror_is_never_believed_later, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_bad_superblock_copy_costs_nothing_or_is_refused, setup, teardown),
