@@ -376,20 +376,6 @@ static bool slot_damaged(struct sim_world *w, const struct sim_req *q)
 	return false;
 }
 
-/* Write-back fails, or blocks are lost: whoever waits for a slot or a clean block may be sent away in the end. */
-static bool may_tire(struct sim_world *w, const struct sim_req *q)
-{
-	struct hs_counters sum = { 0 };
-	u32 i;
-
-	/* The core's clock may be a tick behind. */
-	if (q->r.op != HS_OP_WRITE || w->now - q->since + 300 * SIM_MS < w->plan.tun.slot_wait_ns)
-		return false;
-	for (i = 0; i < hs_core_shards(w->core); i++)
-		hs_core_count(w->core, (s32)i, &sum);
-	return sum.lost || w->last_error + w->plan.tun.slot_wait_ns + 70 * SIM_S > w->now;
-}
-
 static bool block_dirty(const struct sim_world *w, u64 block)
 {
 	struct hs_slot_view view;
@@ -401,6 +387,24 @@ static bool block_dirty(const struct sim_world *w, u64 block)
 			return true;
 	}
 	return false;
+}
+
+/*
+ * Write-back fails, or blocks are lost: whoever waits for a slot for a dirty block, or for a clean block, may be sent away in
+ * the end. What is not dirty can go to the origin.
+ */
+static bool may_tire(struct sim_world *w, const struct sim_req *q)
+{
+	struct hs_counters sum = { 0 };
+	u32 i;
+
+	/* The core's clock may be a tick behind. */
+	if (q->r.op != HS_OP_WRITE || w->now - q->since + 300 * SIM_MS < w->plan.tun.slot_wait_ns ||
+	    !block_dirty(w, q->r.first))
+		return false;
+	for (i = 0; i < hs_core_shards(w->core); i++)
+		hs_core_count(w->core, (s32)i, &sum);
+	return sum.lost || w->last_error + w->plan.tun.slot_wait_ns + 70 * SIM_S > w->now;
 }
 
 /*
