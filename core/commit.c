@@ -344,7 +344,7 @@ static enum hs_gather hs_gather_spilled(struct hs_core *core, struct hs_shard *s
 		u16 s = st->way[way].state;
 		enum hs_gather ret;
 
-		/* Those on the list too: they may have come there since, behind what is this round's. */
+		/* Those on the list too: then they need not wait for the next round. */
 		if (hs_cur(s) == HS_FREE || hs_cur(s) == HS_FILL || !hs_slot_wants(s))
 			continue;
 		ret = hs_gather_block(core, st, set, way);

@@ -90,8 +90,12 @@ static inline void hs_slot_unhold(struct hs_core *core, struct hs_shard *sh, str
 /* Has a commit something to do there? */
 static inline void hs_slot_pending(struct hs_core *core, struct hs_shard *sh, struct hs_set *st, u32 set, u16 way, u16 s)
 {
-	if (hs_slot_wants(s) && !(s & HS_S_TODO))
-		hs_todo_push(core, sh, st, set, way);
+	if (!hs_slot_wants(s) || (s & HS_S_TODO))
+		return;
+	/* Spilled, and yet to be scanned: a place on the list would make it the next gather's, and what supersedes it too. */
+	if (unlikely(sh->gathering) && hs_slot_due(sh, s))
+		return;
+	hs_todo_push(core, sh, st, set, way);
 }
 
 /* May a parked request (or a parked gather) be waiting for this change? Slots that become free wake apart. */

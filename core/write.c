@@ -355,10 +355,11 @@ static bool hs_set_has_hope(const struct hs_core *core, u32 set)
 static enum hs_step_result hs_write_no_slot(struct hs_core *core, struct hs_shard *sh,
 					    struct hs_req *req, struct hs_out *out)
 {
+	bool dirty = req->src != HS_NIL && hs_cur_dirty(hs_cur(hs_src_state(core, req)));
 	u64 now = hs_peek(core->now);
 
-	/* A retired slot only waits for a commit. */
-	if (req->src == HS_NIL && hs_peek(core->wb_failing) &&
+	/* What is not dirty can go to the origin. A retired slot only waits for a commit. */
+	if (!dirty && hs_peek(core->wb_failing) &&
 	    !hs_nretired(hs_set_at(core, req->set))) {
 		sh->n.not_cached[HS_WHY_NO_SLOT]++;
 		req->state = HS_DIRECT_START;
@@ -369,7 +370,7 @@ static enum hs_step_result hs_write_no_slot(struct hs_core *core, struct hs_shar
 			       !(req->flags & HS_P_WB_FAILED))) {
 		req->deadline = now + hs_peek(core->tun.slot_wait_ns);
 	} else if (now > req->deadline) {
-		if (req->src != HS_NIL)
+		if (dirty)
 			return hs_req_end(core, sh, req, -EIO, out);
 		sh->n.not_cached[HS_WHY_NO_SLOT]++;
 		req->state = HS_DIRECT_START;

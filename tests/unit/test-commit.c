@@ -316,7 +316,10 @@ static void a_flush_ends_though_blocks_are_rewritten_between_transactions(void *
 	box_check(&b);
 }
 
-/* A dirty block that was spilled and lies before the scan's cursor, while the FLUSH's round scans; or 0. */
+/*
+ * A dirty block that was spilled and lies before the scan's cursor, which is in the middle of its set, while the FLUSH's round
+ * scans; or 0.
+ */
 static u64 spilled_block(const struct box_req *f)
 {
 	const struct hs_commit *c = &b.core->commit;
@@ -328,13 +331,14 @@ static u64 spilled_block(const struct box_req *f)
 		u16 s = box_state(&b, block);
 
 		if (!(s & (HS_S_TODO | HS_S_IN_TX | HS_S_DUR)) && hs_cur(s) == HS_DIRTY &&
-		    (u32)box_slot(&b, block) > c->scan)
+		    (u32)box_slot(&b, block) > c->scan && (u32)box_slot(&b, block) / 16 == (c->scan - 1) / 16)
 			break;
 	}
 	return block;
 }
 
-static void a_flush_covers_what_was_spilled_and_listed_later(void **state)
+/* A FLUSH while something happens to such a block. Returns which; then the power has been cut. */
+static u64 flush_of_a_spilled_block(void (*happens)(u64 block))
 {
 	struct box_req f;
 	u64 block = 0;
@@ -342,15 +346,19 @@ static void a_flush_covers_what_was_spilled_and_listed_later(void **state)
 
 	start_small(8192, 32);
 	b.core->commit.max_bytes = HS_TX_HEADER + 8 * b.core->name_bytes;
+	b.core->step_budget = 5;
 	box_hold(&b, HS_CACHE, HS_IO_FLUSH);
 	for (i = 0; i < 80; i++)
 		write_at_once(i * 16, 16, 1);
+	/* The first way of each set is the next that is taken: the cursor has passed it by. */
+	for (i = 0; i < 80; i++)
+		if (box_slot(&b, i) % 16 == 0)
+			write_at_once(i * 16, 16, 1);
 	box_begin(&b, &f, HS_OP_FLUSH, 0, 0, 0);
 	for (n = 0; n < 1000 && !f.done; n++) {
 		box_run(&b);
 		if (!block && (block = spilled_block(&f)))
-			/* In place, its first half: now there is room on the list. */
-			write_at_once(block * 16, 8, 2);
+			happens(block);
 		if (!f.done && box_find(&b, HS_CACHE, HS_IO_FLUSH) >= 0)
 			box_end_one(&b, HS_CACHE, HS_IO_FLUSH);
 	}
@@ -360,7 +368,33 @@ static void a_flush_covers_what_was_spilled_and_listed_later(void **state)
 	box_cut(&b, 0);
 	box_let(&b);
 	box_must_open(&b);
+	return block;
+}
+
+/* Its first half: by now there is room on the list. */
+static void write_in_place(u64 block)
+{
+	write_at_once(block * 16, 8, 2);
+}
+
+static void a_flush_covers_what_was_spilled_and_written_in_place(void **state)
+{
+	u64 block = flush_of_a_spilled_block(write_in_place);
+
 	box_expect(&b, block * 16 + 8, 8, 1);
+}
+
+static void write_in_place_and_anew(u64 block)
+{
+	write_in_place(block);
+	write_at_once(block * 16, 16, 3);
+}
+
+static void a_flush_covers_what_takes_the_place_of_that(void **state)
+{
+	u64 block = flush_of_a_spilled_block(write_in_place_and_anew);
+
+	box_expect(&b, block * 16, 16, 3);
 }
 
 int main(void)
@@ -379,7 +413,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_gather_ends_however_fast_blocks_are_rewritten, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_flush_ends_though_blocks_are_rewritten_between_transactions, setup,
 						teardown),
-		cmocka_unit_test_setup_teardown(a_flush_covers_what_was_spilled_and_listed_later, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_flush_covers_what_was_spilled_and_written_in_place, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_flush_covers_what_takes_the_place_of_that, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
