@@ -2,7 +2,7 @@
 /*
  * The commit machine: makes the durable map follow the current one, one transaction at a time.
  *
- *	START -> GATHER (shard by shard, set by set) -> SEAL -> SUM -> [data FLUSH] -> write -> FLUSH
+ *	START -> GATHER (shard by shard, set by set) -> SEAL -> SUM -> [data FLUSH] -> write -> FLUSH (with FUA: beside it)
  *	    ^                                                                                     |
  *	    |                  END <- CONFIRM (unflushed) <- APPLIED <- APPLY (shard by shard) <--'
  *	    `-------------------'
@@ -12,7 +12,8 @@
  * together or not at all.
  *
  * One FLUSH covers data and transaction because recovery checks the data of the last transaction against its
- * checksums; without checksums the data are flushed first.
+ * checksums, so that it does not matter which of them gets there first; without checksums the data are flushed first. A
+ * device with FUA gets the transaction as a FUA write: then the FLUSH need not wait for it, or is the one before.
  */
 #include "core/internal.h"
 
@@ -199,7 +200,7 @@ static hs_always_inline u8 *hs_gather_quick(struct hs_core *core, u8 *at, struct
 	}
 	if (s == (HS_CLEAN | HS_D_DIRTY << HS_S_DUR_SHIFT))
 		return hs_gather_state(at, st, slot, way, HS_D_CLEAN);
-	if ((s & ~(HS_S_STALE | HS_S_DUR)) == HS_RETIRED && (s & HS_S_DUR) && hs_gather_alone(core, st, way))
+	if ((s & ~(HS_S_STALE | HS_S_SPENT | HS_S_DUR)) == HS_RETIRED && (s & HS_S_DUR) && hs_gather_alone(core, st, way))
 		return hs_gather_state(at, st, slot, way, HS_D_NONE);
 	return NULL;
 }
@@ -540,14 +541,13 @@ static enum hs_step_result hs_commit_seal(struct hs_core *core, struct hs_out *o
 }
 
 /*
- * Another FLUSH of the cache device that fails may take with it what ours was to make durable, and ours end well all
- * the same: who has flushed goes on when no other FLUSH is under way, and none has failed.
+ * Adds a FLUSH. Another one of the cache device that fails may take with it what ours was to make durable, and ours end
+ * well all the same: who has flushed goes on when no other FLUSH is under way, and none has failed.
  */
 static enum hs_step_result hs_commit_flush(struct hs_core *core, u8 state)
 {
 	struct hs_commit *c = &core->commit;
 
-	c->req.nr_io = 0;
 	hs_io_flush(&c->req, HS_CACHE);
 	hs_poke(c->flushing, 1);
 	c->req.state = state;
@@ -558,10 +558,19 @@ static enum hs_step_result hs_commit_flush(struct hs_core *core, u8 state)
 static enum hs_step_result hs_commit_write(struct hs_core *core)
 {
 	struct hs_commit *c = &core->commit;
+	u32 i;
 
 	c->req.nr_io = 0;
 	hs_io_ring(core, &c->req, HS_IO_WRITE, core->journal.head.page, c->buf, c->pages);
-	return hs_commit_io(core, C_WRITTEN);
+	if (!core->cache_fua)
+		return hs_commit_io(core, C_WRITTEN);
+	for (i = 0; i < c->req.nr_io; i++)
+		c->io[i].flags |= HS_IO_FUA;
+	if (!c->flush_first)
+		return hs_commit_flush(core, C_FLUSHED);
+	c->req.state = C_FLUSHED;
+	c->req.domain = hs_journal_domain(core);
+	return HS_IO;
 }
 
 static enum hs_step_result hs_commit_sum(struct hs_core *core)
@@ -571,6 +580,7 @@ static enum hs_step_result hs_commit_sum(struct hs_core *core)
 	hs_tx_seal(c->buf, &core->sb, &c->info);
 	if (!c->flush_first)
 		return hs_commit_write(core);
+	c->req.nr_io = 0;
 	return hs_commit_flush(core, C_DATA_FLUSHED);
 }
 
@@ -585,6 +595,7 @@ static enum hs_step_result hs_commit_written(struct hs_core *core)
 {
 	if (hs_io_error(&core->commit.req))
 		return hs_commit_broken(core);
+	core->commit.req.nr_io = 0;
 	return hs_commit_flush(core, C_FLUSHED);
 }
 
@@ -707,7 +718,7 @@ static void hs_commit_advance(struct hs_core *core)
 	j->head.prev_crc = c->info.crc;
 	j->applied = j->head;
 	j->n.commits++;
-	j->n.cache_flushes += c->flush_first ? 2 : 1;
+	j->n.cache_flushes += c->flush_first && !core->cache_fua ? 2 : 1;
 	j->n.journal_bytes += (u64)c->pages * HS_PAGE;
 }
 

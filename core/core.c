@@ -77,6 +77,7 @@ static void hs_layout(struct hs_core *core, const struct hs_geometry *geo,
 	core->nr_shards = hs_pick_shards(geo, opts->shards, &core->shard_shift);
 	core->shard_mask = (1u << core->shard_shift) - 1;
 	core->todo_room = hs_todo_room(geo, core->shard_shift, opts->todo_room);
+	core->cache_fua = opts->cache_fua;
 	core->step_budget = opts->step_budget ? opts->step_budget : HS_STEP_BUDGET;
 	hs_take_map(core, a);
 	hs_take_buffers(core, a);
@@ -131,6 +132,7 @@ static void hs_machines_init(struct hs_core *core)
 	u32 i;
 
 	hs_machine_init(&core->commit.req, HS_OP_COMMIT);
+	core->commit.req.io = core->commit.io;
 	hs_machine_init(&core->oflush.req, HS_OP_OFLUSH);
 	hs_machine_init(&core->meta.req, HS_OP_META);
 	hs_machine_init(&core->open.req, HS_OP_OPEN);

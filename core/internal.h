@@ -63,6 +63,7 @@ enum hs_cur {
 #define HS_S_AGE_SHIFT		10
 #define HS_S_AGE		0x0c00u	/* dirty generation, modulo 4 */
 #define HS_S_STALE		0x1000u	/* retired while dirty: what it holds need not be on the origin */
+#define HS_S_SPENT		0x8000u	/* retired while dirty, lost or not: no transaction has ever named it clean */
 #define HS_S_TODO		0x2000u	/* stands on the shard's todo list, whatever has become of it since */
 #define HS_S_GEN		0x4000u	/* the shard's gather_gen when it went there, or was spilled */
 #define HS_S_LISTED		(HS_S_TODO | HS_S_GEN)	/* stay with the slot from life to life */
@@ -292,6 +293,7 @@ enum {
 
 struct hs_commit {
 	struct hs_req req;
+	struct hs_io io[3];		/* two for the ring, where it wraps; a FLUSH beside them */
 	u8 *buf;			/* one transaction */
 	u32 bytes, records, max_bytes;
 	u32 last_record;		/* none begins behind that */
@@ -418,6 +420,7 @@ struct hs_core {
 	u32 *rings;			/* the shards' queues of sets, and todo lists */
 	u32 todo_room;			/* slots on a todo list; a power of two */
 	u32 ways;			/* of a set */
+	bool cache_fua;			/* the cache device has it */
 	u32 step_budget;		/* slots or sets that one step may visit */
 	u32 reserve;			/* free slots a set keeps */
 	u32 reserve_low;		/* with less than that a commit comes early */

@@ -88,12 +88,13 @@ static inline void hs_slot_unhold(struct hs_core *core, struct hs_shard *sh, str
 /* ---- changes -------------------------------------------------------------------------------------------- */
 
 /* Has a commit something to do there? */
-static inline void hs_slot_pending(struct hs_core *core, struct hs_shard *sh, struct hs_set *st, u32 set, u16 way, u16 s)
+static inline void hs_slot_pending(struct hs_core *core, struct hs_shard *sh, struct hs_set *st, u32 set, u16 way,
+				   u16 from, u16 to)
 {
-	if (!hs_slot_wants(s) || (s & HS_S_TODO))
+	if (!hs_slot_wants(to) || (to & HS_S_TODO))
 		return;
 	/* Spilled, and yet to be scanned: a place on the list would make it the next gather's, and what supersedes it too. */
-	if (unlikely(sh->gathering) && hs_slot_due(sh, s))
+	if (unlikely(sh->gathering) && hs_slot_due(sh, from))
 		return;
 	hs_todo_push(core, sh, st, set, way);
 }
@@ -124,7 +125,7 @@ static hs_always_inline void hs_change(struct hs_core *core, struct hs_shard *sh
 		hs_slot_hold(core, sh, st, set, way, to);
 	if (unlikely((from | to) & (HS_S_LOST | HS_S_STALE)))
 		hs_gauge_flags(sh, from, to);
-	hs_slot_pending(core, sh, st, set, way, to);
+	hs_slot_pending(core, sh, st, set, way, from, to);
 	if (unlikely(!hs_list_empty(&sh->waiters)))
 		sh->wake |= hs_slot_awaited(from, to);
 	if (hs_slot_freeable(core, sh, st, set, way, to))
@@ -153,7 +154,7 @@ void hs_slot_cleaned(struct hs_core *core, struct hs_shard *sh, struct hs_set *s
 		sh->wake = true;
 	}
 	hs_slot_unhold(core, sh, st, way, from);
-	hs_slot_pending(core, sh, st, set, way, to);
+	hs_slot_pending(core, sh, st, set, way, from, to);
 }
 
 /* cur and its flags stay, so no list follows. */
@@ -171,7 +172,7 @@ void hs_slot_committed(struct hs_core *core, struct hs_shard *sh, struct hs_set 
 	if (hs_slot_freeable(core, sh, st, set, way, to))
 		hs_slot_free(core, sh, st, way, behind);
 	else
-		hs_slot_pending(core, sh, st, set, way, to);
+		hs_slot_pending(core, sh, st, set, way, from, to);
 }
 
 /* The record that would have dropped the block's durable name, with a new one, will not be written: that drop alone. */
@@ -182,7 +183,7 @@ static void hs_slot_pend_durable(struct hs_core *core, struct hs_shard *sh, u32 
 
 	for (; w != HS_NIL; w = hs_set_find_any(core, st, block, w))
 		if (hs_slot_wants(st->way[w].state))
-			hs_slot_pending(core, sh, st, set, w, st->way[w].state);
+			hs_slot_pending(core, sh, st, set, w, st->way[w].state, st->way[w].state);
 }
 
 static void hs_slot_gone(struct hs_core *core, struct hs_shard *sh, struct hs_set *st, u32 set, u16 way, u16 s)
@@ -213,12 +214,12 @@ void hs_slot_retire(struct hs_core *core, struct hs_shard *sh, u32 set, u16 way)
 
 	if (hs_cur(from) == HS_CLEAN) {
 		to = hs_slot_retire_clean(core, sh, st, way);
-		hs_slot_pending(core, sh, st, set, way, to);
+		hs_slot_pending(core, sh, st, set, way, from, to);
 		hs_slot_gone(core, sh, st, set, way, to);
 	} else {
 		to = hs_with_cur((u16)(from & ~(HS_S_HOLD | HS_S_PHASE | HS_S_LOST)), HS_RETIRED);
-		if (hs_cur_dirty(hs_cur(from)) && !(from & HS_S_LOST))
-			to |= HS_S_STALE;
+		if (hs_cur_dirty(hs_cur(from)))
+			to |= from & HS_S_LOST ? HS_S_SPENT : HS_S_SPENT | HS_S_STALE;
 		hs_change(core, sh, st, set, way, from, to);
 	}
 	if (hs_dur(from) == HS_D_NONE)
@@ -230,7 +231,7 @@ void hs_slot_revive(struct hs_core *core, struct hs_shard *sh, u32 set, u16 way)
 	struct hs_set *st = hs_set_at(core, set);
 
 	hs_slot_change(core, sh, st, set, way,
-		       hs_with_cur((u16)(st->way[way].state & ~HS_S_STALE), HS_DIRTY));
+		       hs_with_cur((u16)(st->way[way].state & ~(HS_S_STALE | HS_S_SPENT)), HS_DIRTY));
 }
 
 void hs_slot_passes(struct hs_core *core, struct hs_shard *sh, struct hs_set *st, u32 set, u16 way)

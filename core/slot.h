@@ -262,7 +262,7 @@ static hs_always_inline void hs_slot_supersede(struct hs_core *core, struct hs_s
 
 	hs_policy_replace(core, st, old, way);
 	st->way[way].state = (u16)(HS_DIRTY | (was & HS_S_AGE) | (from & HS_S_LISTED));
-	st->way[old].state = hs_with_cur(was | HS_S_STALE, HS_RETIRED);
+	st->way[old].state = hs_with_cur(was | HS_S_STALE | HS_S_SPENT, HS_RETIRED);
 	/* As many are used, dirty and sole as before. */
 	st->counts += HS_W_RETIRED;
 	sh->gauges[0] += HS_W_SHARD_RETIRED;

@@ -39,8 +39,8 @@ static bool hs_wb_barred(u16 s, bool failed)
 		return false;
 	if (!failed)
 		return true;
-	/* Dirty to its end: no transaction has ever named it clean. */
-	if (s & HS_S_STALE)
+	/* Whatever the transaction that failed says of it, it is not that it is clean. */
+	if (s & HS_S_SPENT)
 		return false;
 	return hs_dur(s) < HS_D_DIRTY || (s & HS_S_IN_TX);
 }

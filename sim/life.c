@@ -296,7 +296,7 @@ static enum opened open_map(struct sim_world *w, s32 mode)
 {
 	struct hs_core_opts opts = {
 		.shards = w->plan.shards, .todo_room = w->plan.todo_room, .step_budget = w->plan.step_budget,
-		.mode = mode, .now = w->now,
+		.cache_fua = w->plan.native_fua[HS_CACHE], .mode = mode, .now = w->now,
 	};
 	struct hs_sb sb;
 	s32 err = load_superblock(w, &sb);
