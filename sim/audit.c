@@ -306,8 +306,11 @@ void sim_audit(struct sim_world *w)
 	struct sim_rng r = { sim_hash2(w->seed ^ 0x6175646974, w->events) };
 	struct sim_cut cut[2];
 	struct look l = { .w = w, .cut = { &cut[0], &cut[1] }, .how = "audit" };
+	u32 forgotten = hs_core_failed(w->core) ? ~0u : sim_inside_forgotten(w->core);
 	s32 err;
 
+	if (forgotten != ~0u)
+		sim_fail(w, "slot %u has to change its name, but no commit will come to it", forgotten);
 	sim_cut_draw(&cut[0], &w->disk[0], &r);
 	sim_cut_draw(&cut[1], &w->disk[1], &r);
 	sim_count(SIM_C_AUDIT);

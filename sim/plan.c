@@ -125,17 +125,32 @@ static void plan_faults(struct sim_plan *p, struct sim_rng *r)
 /* Small lists spill; small steps, put off now and then, let more happen between those of a machine. */
 static void plan_machines(struct sim_plan *p, u64 seed)
 {
-	u32 draw = (u32)sim_hash2(seed, 4);
+	struct sim_rng r = { sim_hash2(seed, 4) };
 
-	p->todo_room = draw % 3 ? 0 : 1u << draw / 3 % 3;
-	draw /= 9;
-	p->step_budget = draw % 2 ? 0 : 1u << draw / 2 % 4;
-	draw /= 8;
-	if (!p->todo_room || draw % 2)
+	p->todo_room = sim_one_in(&r, 2) ? 0 : 1u << sim_below(&r, 3);
+	p->step_budget = sim_one_in(&r, 2) ? 0 : 1u << sim_below(&r, 4);
+	if (sim_below(&r, 6) < (p->todo_room ? 2 : 5))
 		return;
-	p->step_budget = 1u << draw / 2 % 2;
-	p->stall_percent = 10 + draw / 4 % 50;
+	p->step_budget = 1u << sim_below(&r, 2);
+	p->stall_percent = sim_between(&r, 10, 60);
 	p->stall = hs_min(p->stall, 2 * SIM_MS);
+	if (sim_one_in(&r, 2))
+		return;
+	/* Blocks that are rewritten all the time, while FLUSHes wait for them. */
+	p->mode = HS_MODE_WRITEBACK;
+	p->weight[SIM_W_WRITE] = 80;
+	p->weight[SIM_W_FLUSH] = sim_between(&r, 1, 12);
+	p->weight[SIM_W_READ] = 5;
+	p->users = 12;
+	p->hot_percent = 90;
+	p->hot_blocks = hs_min(p->geo.nr_blocks, sim_between(&r, 2, 26));
+	p->think = SIM_MS / 10;
+	p->ragged_percent = sim_one_in(&r, 2) ? 90 : 30;
+	p->seq_cutoff = 0;
+	p->fua_percent = 0;
+	p->flush_audit_percent = 30;
+	p->tun.writeback = true;
+	p->tun.dirty_percent = sim_one_in(&r, 2) ? 0 : 50;
 }
 
 void sim_plan_draw(struct sim_plan *p, u64 seed)

@@ -86,6 +86,7 @@ struct sim_plan {
 	struct hs_tunables tun;
 	u32 faults;		/* bits of enum sim_fault */
 	u32 fault_every;	/* one about each so many requests */
+	u32 flush_audit_percent;	/* of FLUSHes: an audit as soon as they have ended */
 	u32 audit_every;	/* one about each so many requests */
 	u32 control_every;
 	u32 discard_percent;	/* of sectors are zeroed by a discard */
@@ -423,6 +424,8 @@ u64 sim_origin_fingerprint(const struct sim_world *w);
 
 /* Was that a step of a commit that scans for what found no room on a todo list? */
 bool sim_inside_scan(const struct hs_core *core, const struct hs_req *req);
+/* A slot whose name has to change, but no list brings a commit to it; ~0u: none. Not of a failed cache. */
+u32 sim_inside_forgotten(const struct hs_core *core);
 bool sim_inside_space_wait(const struct hs_core *core);	/* a commit waits for room in the ring */
 
 /* ---- life.c ---------------------------------------------------------------------------------------------- */
