@@ -3,7 +3,7 @@
  * The commit machine: makes the durable map follow the current one, one transaction at a time.
  *
  *	START -> GATHER (shard by shard, set by set) -> SEAL -> SUM -> [data FLUSH] -> write -> FLUSH
- *	    ^                                                                                     |
+ *	    ^                                                                `---- or at once ----'|
  *	    |                  END <- CONFIRM (unflushed) <- APPLIED <- APPLY (shard by shard) <--'
  *	    `-------------------'
  *
@@ -12,7 +12,8 @@
  * together or not at all.
  *
  * One FLUSH covers data and transaction because recovery checks the data of the last transaction against its
- * checksums; without checksums the data are flushed first.
+ * checksums; without checksums the data are flushed first. Where the cache device makes a single write durable by
+ * itself (FUA), the transaction needs no FLUSH: that of the data goes beside it, or has gone before.
  */
 #include "core/internal.h"
 
@@ -541,27 +542,40 @@ static enum hs_step_result hs_commit_seal(struct hs_core *core, struct hs_out *o
 
 /*
  * Another FLUSH of the cache device that fails may take with it what ours was to make durable, and ours end well all
- * the same: who has flushed goes on when no other FLUSH is under way, and none has failed.
+ * the same: who has flushed goes on when no other FLUSH is under way, and none has failed. (Nor does a write with FUA
+ * lean on the device keeping the two apart.)
  */
-static enum hs_step_result hs_commit_flush(struct hs_core *core, u8 state)
+static enum hs_step_result hs_commit_await(struct hs_core *core, u8 state)
 {
 	struct hs_commit *c = &core->commit;
 
-	c->req.nr_io = 0;
-	hs_io_flush(&c->req, HS_CACHE);
 	hs_poke(c->flushing, 1);
 	c->req.state = state;
 	c->req.domain = hs_journal_domain(core);
 	return HS_IO;
 }
 
+static enum hs_step_result hs_commit_flush(struct hs_core *core, u8 state)
+{
+	core->commit.req.nr_io = 0;
+	hs_io_flush(&core->commit.req, HS_CACHE);
+	return hs_commit_await(core, state);
+}
+
 static enum hs_step_result hs_commit_write(struct hs_core *core)
 {
 	struct hs_commit *c = &core->commit;
+	u32 i;
 
 	c->req.nr_io = 0;
 	hs_io_ring(core, &c->req, HS_IO_WRITE, core->journal.head.page, c->buf, c->pages);
-	return hs_commit_io(core, C_WRITTEN);
+	if (!core->cache_fua)
+		return hs_commit_io(core, C_WRITTEN);
+	for (i = 0; i < c->req.nr_io; i++)
+		c->req.io[i].flags |= HS_IO_FUA;
+	if (!c->flush_first)
+		hs_io_flush(&c->req, HS_CACHE);
+	return hs_commit_await(core, C_FLUSHED);
 }
 
 static enum hs_step_result hs_commit_sum(struct hs_core *core)
@@ -707,7 +721,7 @@ static void hs_commit_advance(struct hs_core *core)
 	j->head.prev_crc = c->info.crc;
 	j->applied = j->head;
 	j->n.commits++;
-	j->n.cache_flushes += c->flush_first ? 2 : 1;
+	j->n.cache_flushes += c->flush_first && !core->cache_fua ? 2 : 1;
 	j->n.journal_bytes += (u64)c->pages * HS_PAGE;
 }
 

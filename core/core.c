@@ -134,6 +134,7 @@ static void hs_machines_init(struct hs_core *core)
 	hs_machine_init(&core->meta.req, HS_OP_META);
 	hs_machine_init(&core->open.req, HS_OP_OPEN);
 	hs_machine_init(&core->stop.req, HS_OP_STOP);
+	core->commit.req.io = core->commit.io;
 	core->commit.max_bytes = hs_tx_max_pages(&core->geo) * HS_PAGE;
 	for (i = 0; i < HS_WB_MACHINES; i++) {
 		hs_machine_init(&core->wb[i].req, HS_OP_WRITEBACK);
@@ -192,6 +193,7 @@ struct hs_core *hs_core_init(void *mem, const struct hs_sb *sb, const struct hs_
 	core->dirty_high = hs_assoc(&core->geo) - hs_assoc(&core->geo) / 4;
 	core->crc_seed = hs_seed(sb);
 	core->now = opts->now;
+	core->cache_fua = opts->cache_fua;
 	/* After a process was killed, what it wrote to the origin need not be durable. */
 	core->oflush.again = true;
 	core->tun.dirty_age_ns = 30 * HS_SECOND;

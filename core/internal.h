@@ -292,6 +292,7 @@ enum {
 
 struct hs_commit {
 	struct hs_req req;
+	struct hs_io io[3];		/* the transaction, in two parts where the ring ends; a FLUSH */
 	u8 *buf;			/* one transaction */
 	u32 bytes, records, max_bytes;
 	u32 last_record;		/* none begins behind that */
@@ -307,7 +308,7 @@ struct hs_commit {
 	bool more;			/* gather goes on after this transaction */
 	bool all_shards;		/* this round visits even those with nothing to do */
 	u32 held_gen;			/* as the last round began */
-	u32 flushing;				/* peeked: its FLUSH is under way */
+	u32 flushing;			/* peeked: its FLUSH, or write with FUA, is under way */
 	bool flush_first;			/* names data that recovery cannot verify */
 	bool unconfirmed;			/* the confirm record could not be written */
 	u8 *confirm;			/* a page */
@@ -428,6 +429,7 @@ struct hs_core {
 	u64 data_sector;		/* of slot 0 */
 	u32 crc_seed;
 	u32 checkpoint_at;		/* pages of the ring in use that bring one */
+	bool cache_fua;			/* transactions are written with FUA */
 	u64 *udirty, *uckpt;		/* table units: to be written whatever sets say; in the checkpoint under way */
 	u64 *unit_seq;			/* while opening */
 	struct hs_sb sb;		/* as durable */

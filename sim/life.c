@@ -276,6 +276,7 @@ static enum opened open_map(struct sim_world *w, s32 mode)
 {
 	struct hs_core_opts opts = {
 		.shards = w->plan.shards, .todo_room = w->plan.todo_room, .mode = mode, .now = w->now,
+		.cache_fua = w->plan.cache_fua,
 	};
 	struct hs_sb sb;
 	s32 err = load_superblock(w, &sb);

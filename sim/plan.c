@@ -135,6 +135,7 @@ void sim_plan_draw(struct sim_plan *p, u64 seed)
 	if (p->wide)
 		p->ops = sim_between(&r, 40, 120);
 	plan_disks(p, &r);
+	p->cache_fua = p->native_fua[HS_CACHE] && sim_hash2(seed, 5) % 2;
 	plan_work(p, &r);
 	plan_tunables(p, &r);
 	plan_faults(p, &r);
@@ -154,10 +155,11 @@ void sim_plan_print(const struct sim_plan *p)
 	const struct hs_geometry *geo = &p->geo;
 
 	printf("block %u, %u sets of %u, consecutive %u, %s, journal %u pages, origin %llu sectors "
-	       "(%llu blocks), %u shards wished, todo lists of %u (0: as chosen)\n",
+	       "(%llu blocks), %u shards wished, todo lists of %u (0: as chosen)%s\n",
 	       hs_block_bytes(geo), geo->nsets, hs_assoc(geo), 1u << geo->consecutive_shift,
 	       geo->checksums ? "checksums" : "no checksums", geo->journal_pages,
-	       (unsigned long long)geo->origin_sectors, (unsigned long long)geo->nr_blocks, p->shards, p->todo_room);
+	       (unsigned long long)geo->origin_sectors, (unsigned long long)geo->nr_blocks, p->shards, p->todo_room,
+	       p->cache_fua ? ", transactions with FUA" : "");
 	printf("mode %d, %u lives of up to %u requests by %u users, faults %#x about every %u requests\n",
 	       p->mode, p->lives, p->ops, p->users, p->faults, p->fault_every);
 }

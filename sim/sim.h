@@ -77,6 +77,7 @@ struct sim_plan {
 	u64 hot_blocks;
 	u32 seq_cutoff;		/* sectors; 0: off */
 	bool native_fua[2];
+	bool cache_fua;		/* the core is told of it */
 	struct sim_latency latency[2];
 	u32 table_slow;		/* table writes take so many times as long */
 	u32 stall_percent;	/* of steps: the thread is put off */
