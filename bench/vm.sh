@@ -39,7 +39,7 @@ mkdir -p "$dir/crc" && cp "$root"/bench/vm/crc/* "$dir/crc/"
 make -C "$kernel/headers" M="$dir/crc" modules >"$dir/crc/make.log" 2>&1 || die "crc-cost does not build: $(tail -n 3 "$dir/crc/make.log")"
 
 {
-	for variable in DEVICES PARTS HITS WRITES MISSES ZIPF; do
+	for variable in DEVICES PARTS HITS WRITES MISSES ZIPF PROFILE; do
 		[ -z "${!variable:-}" ] || echo "$variable='${!variable}'"
 	done
 	cat "$root/bench/vm/guest.sh"
@@ -56,8 +56,8 @@ machine=(qemu-system-x86_64 -M q35,hpet=off -accel tcg,thread=single -smp 1 -ico
 	-chardev "file,id=results,path=$dir/results" -serial chardev:results
 	-kernel "$kernel/vmlinux" -initrd "$dir/initrd"
 	-append "console=ttyS0 panic=-1 nokaslr tsc=reliable quiet")
-# LOG: a profile, see bench/vm/profile.sh
-timeout "$limit" setpriv --pdeathsig KILL "${machine[@]}" ${QEMU_MORE:-} </dev/null >"$dir/qemu.log" 2>&1 &
+# PLUGIN: see bench/vm/profile.sh.
+timeout "$limit" setpriv --pdeathsig KILL "${machine[@]}" ${PLUGIN:+-plugin "$PLUGIN"} </dev/null >"$dir/qemu.log" 2>&1 &
 qemu=$!
 wait $qemu
 qemu=
@@ -67,4 +67,4 @@ grep -aqx 'status 0' "$dir/results" || {
 	tail -n 20 "$dir/qemu.log" "$dir/results" "$dir/console" >&2
 	die "the machine did not end well"
 }
-"$root/bench/vm/report.sh" "$dir/results" "$out/vm.json"
+[ -n "${PROFILE:-}" ] || "$root/bench/vm/report.sh" "$dir/results" "$out/vm.json"

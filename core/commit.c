@@ -2,8 +2,8 @@
 /*
  * The commit machine: makes the durable map follow the current one, one transaction at a time.
  *
- *	START -> GATHER (shard by shard, set by set) -> SEAL -> SUM -> [data FLUSH] -> write -> FLUSH (with FUA: beside it)
- *	    ^                                                                                     |
+ *	START -> GATHER (shard by shard, set by set) -> SEAL -> SUM -> [data FLUSH] -> write -> FLUSH
+ *	    ^                                                                `---- or at once ----'|
  *	    |                  END <- CONFIRM (unflushed) <- APPLIED <- APPLY (shard by shard) <--'
  *	    `-------------------'
  *
@@ -12,8 +12,9 @@
  * together or not at all.
  *
  * One FLUSH covers data and transaction because recovery checks the data of the last transaction against its
- * checksums, so that it does not matter which of them gets there first; without checksums the data are flushed first. A
- * device with FUA gets the transaction as a FUA write: then the FLUSH need not wait for it, or is the one before.
+ * checksums, so that it does not matter which of them gets there first; without checksums the data are flushed first.
+ * Where the cache device makes a single write durable by itself (FUA), the transaction needs no FLUSH: that of the data
+ * goes beside it, or has gone before.
  */
 #include "core/internal.h"
 
@@ -541,18 +542,25 @@ static enum hs_step_result hs_commit_seal(struct hs_core *core, struct hs_out *o
 }
 
 /*
- * Adds a FLUSH. Another one of the cache device that fails may take with it what ours was to make durable, and ours end
- * well all the same: who has flushed goes on when no other FLUSH is under way, and none has failed.
+ * Another FLUSH of the cache device that fails may take with it what ours was to make durable, and ours end well all
+ * the same: who has flushed goes on when no other FLUSH is under way, and none has failed. (Nor does a write with FUA
+ * lean on the device keeping the two apart.)
  */
-static enum hs_step_result hs_commit_flush(struct hs_core *core, u8 state)
+static enum hs_step_result hs_commit_await(struct hs_core *core, u8 state)
 {
 	struct hs_commit *c = &core->commit;
 
-	hs_io_flush(&c->req, HS_CACHE);
 	hs_poke(c->flushing, 1);
 	c->req.state = state;
 	c->req.domain = hs_journal_domain(core);
 	return HS_IO;
+}
+
+static enum hs_step_result hs_commit_flush(struct hs_core *core, u8 state)
+{
+	core->commit.req.nr_io = 0;
+	hs_io_flush(&core->commit.req, HS_CACHE);
+	return hs_commit_await(core, state);
 }
 
 static enum hs_step_result hs_commit_write(struct hs_core *core)
@@ -565,12 +573,10 @@ static enum hs_step_result hs_commit_write(struct hs_core *core)
 	if (!core->cache_fua)
 		return hs_commit_io(core, C_WRITTEN);
 	for (i = 0; i < c->req.nr_io; i++)
-		c->io[i].flags |= HS_IO_FUA;
+		c->req.io[i].flags |= HS_IO_FUA;
 	if (!c->flush_first)
-		return hs_commit_flush(core, C_FLUSHED);
-	c->req.state = C_FLUSHED;
-	c->req.domain = hs_journal_domain(core);
-	return HS_IO;
+		hs_io_flush(&c->req, HS_CACHE);
+	return hs_commit_await(core, C_FLUSHED);
 }
 
 static enum hs_step_result hs_commit_sum(struct hs_core *core)
@@ -580,7 +586,6 @@ static enum hs_step_result hs_commit_sum(struct hs_core *core)
 	hs_tx_seal(c->buf, &core->sb, &c->info);
 	if (!c->flush_first)
 		return hs_commit_write(core);
-	c->req.nr_io = 0;
 	return hs_commit_flush(core, C_DATA_FLUSHED);
 }
 
@@ -595,7 +600,6 @@ static enum hs_step_result hs_commit_written(struct hs_core *core)
 {
 	if (hs_io_error(&core->commit.req))
 		return hs_commit_broken(core);
-	core->commit.req.nr_io = 0;
 	return hs_commit_flush(core, C_FLUSHED);
 }
 

@@ -77,7 +77,6 @@ static void hs_layout(struct hs_core *core, const struct hs_geometry *geo,
 	core->nr_shards = hs_pick_shards(geo, opts->shards, &core->shard_shift);
 	core->shard_mask = (1u << core->shard_shift) - 1;
 	core->todo_room = hs_todo_room(geo, core->shard_shift, opts->todo_room);
-	core->cache_fua = opts->cache_fua;
 	core->step_budget = opts->step_budget ? opts->step_budget : HS_STEP_BUDGET;
 	hs_take_map(core, a);
 	hs_take_buffers(core, a);
@@ -137,6 +136,7 @@ static void hs_machines_init(struct hs_core *core)
 	hs_machine_init(&core->meta.req, HS_OP_META);
 	hs_machine_init(&core->open.req, HS_OP_OPEN);
 	hs_machine_init(&core->stop.req, HS_OP_STOP);
+	core->commit.req.io = core->commit.io;
 	core->commit.max_bytes = hs_tx_max_pages(&core->geo) * HS_PAGE;
 	for (i = 0; i < HS_WB_MACHINES; i++) {
 		hs_machine_init(&core->wb[i].req, HS_OP_WRITEBACK);
@@ -195,6 +195,7 @@ struct hs_core *hs_core_init(void *mem, const struct hs_sb *sb, const struct hs_
 	core->dirty_high = hs_assoc(&core->geo) - hs_assoc(&core->geo) / 4;
 	core->crc_seed = hs_seed(sb);
 	core->now = opts->now;
+	core->cache_fua = opts->cache_fua;
 	/* After a process was killed, what it wrote to the origin need not be durable. */
 	core->oflush.again = true;
 	core->tun.dirty_age_ns = 30 * HS_SECOND;

@@ -158,9 +158,11 @@ struct hs_core_opts {
 	u32 shards;		/* wished; a power of two, at most HS_SHARDS_MAX; 0: chosen */
 	u32 todo_room;		/* slots on a shard's list of those to commit, a power of two; 0: chosen */
 	u32 step_budget;	/* slots or sets that a background step may visit before it drops the lock; 0: chosen */
-	bool cache_fua;		/* the cache device does HS_IO_FUA itself, for the price of a write */
 	s32 mode;		/* enum hs_mode; -1: as in the superblock */
 	u64 now;		/* ns, monotonic */
+	/* A write with HS_IO_FUA costs the cache device little more than any (FUA is native, or all its writes are
+	 * durable at once): commits then use it, and their FLUSH, of the data, goes beside it. */
+	bool cache_fua;
 };
 
 /* Bytes of memory that hs_core_init wants, 64-byte aligned: the map (about 20 bytes a 4 KiB slot) plus

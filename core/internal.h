@@ -293,7 +293,7 @@ enum {
 
 struct hs_commit {
 	struct hs_req req;
-	struct hs_io io[3];		/* two for the ring, where it wraps; a FLUSH beside them */
+	struct hs_io io[3];		/* the transaction, in two parts where the ring ends; a FLUSH */
 	u8 *buf;			/* one transaction */
 	u32 bytes, records, max_bytes;
 	u32 last_record;		/* none begins behind that */
@@ -309,7 +309,7 @@ struct hs_commit {
 	bool more;			/* gather goes on after this transaction */
 	bool all_shards;		/* this round visits even those with nothing to do */
 	u32 held_gen;			/* as the last round began */
-	u32 flushing;				/* peeked: its FLUSH is under way */
+	u32 flushing;			/* peeked: its FLUSH, or write with FUA, is under way */
 	bool flush_first;			/* names data that recovery cannot verify */
 	bool unconfirmed;			/* the confirm record could not be written */
 	u8 *confirm;			/* a page */
@@ -420,7 +420,6 @@ struct hs_core {
 	u32 *rings;			/* the shards' queues of sets, and todo lists */
 	u32 todo_room;			/* slots on a todo list; a power of two */
 	u32 ways;			/* of a set */
-	bool cache_fua;			/* the cache device has it */
 	u32 step_budget;		/* slots or sets that one step may visit */
 	u32 reserve;			/* free slots a set keeps */
 	u32 reserve_low;		/* with less than that a commit comes early */
@@ -433,6 +432,7 @@ struct hs_core {
 	u64 data_sector;		/* of slot 0 */
 	u32 crc_seed;
 	u32 checkpoint_at;		/* pages of the ring in use that bring one */
+	bool cache_fua;			/* transactions are written with FUA */
 	u64 *udirty, *uckpt;		/* table units: to be written whatever sets say; in the checkpoint under way */
 	u64 *unit_seq;			/* while opening */
 	struct hs_sb sb;		/* as durable */

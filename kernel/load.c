@@ -307,7 +307,12 @@ static void hs_load_report(struct hs_dm *dm, u64 took_ns)
 
 int hs_load_map(struct hs_dm *dm)
 {
-	struct hs_core_opts opts = { .mode = dm->opts.mode, .now = ktime_get_ns() };
+	struct block_device *cache = dm->bdev[HS_CACHE];
+	struct hs_core_opts opts = {
+		.mode = dm->opts.mode,
+		.now = ktime_get_ns(),
+		.cache_fua = bdev_fua(cache) || !bdev_write_cache(cache),
+	};
 	const char *why;
 	int ret;
 

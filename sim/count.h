@@ -86,6 +86,9 @@
 	X(FLUSH_ORIGIN, "R4: FLUSHes during which the origin was flushed") \
 	X(IO_LONG_TX, "transactions of several pages") \
 	X(IO_SPLIT_TX, "transactions over the end of the ring") \
+	X(IO_TX_FUA, "transactions with FUA, beside a FLUSH of the data") \
+	X(IO_TX_FUA_ALONE, "transactions with FUA, after it") \
+	X(IO_SPLIT_TX_FUA, "transactions with FUA over the end of the ring") \
 	X(IO_TX, "transactions") \
 	X(SCAN, "steps of a commit that scans for spilled slots") \
 	X(SPACE_WAIT, "commits that waited for room in the ring") \

@@ -187,11 +187,11 @@ void sim_plan_print(const struct sim_plan *p)
 	const struct hs_geometry *geo = &p->geo;
 
 	printf("block %u, %u sets of %u, consecutive %u, %s, journal %u pages, origin %llu sectors "
-	       "(%llu blocks), %u shards wished, todo lists of %u, steps of %u (0: as chosen)\n",
+	       "(%llu blocks), %u shards wished, todo lists of %u, steps of %u (0: as chosen)%s\n",
 	       hs_block_bytes(geo), geo->nsets, hs_assoc(geo), 1u << geo->consecutive_shift,
 	       geo->checksums ? "checksums" : "no checksums", geo->journal_pages,
 	       (unsigned long long)geo->origin_sectors, (unsigned long long)geo->nr_blocks, p->shards,
-	       p->todo_room, p->step_budget);
+	       p->todo_room, p->step_budget, p->native_fua[HS_CACHE] ? ", transactions with FUA" : "");
 	printf("mode %d, %u lives of up to %u requests by %u users, faults %#x about every %u requests\n",
 	       p->mode, p->lives, p->ops, p->users, p->faults, p->fault_every);
 }

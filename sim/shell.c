@@ -271,8 +271,12 @@ static void count_cache_write(struct sim_world *w, const struct hs_req *req, con
 		tx_seen(w, p);
 		if (h->sectors > HS_PAGE_SECTORS)
 			sim_count(SIM_C_IO_LONG_TX);
-		if (req->nr_io == 2)
+		if (req->nr_io >= 2 && req->io[1].op == HS_IO_WRITE)
 			sim_count(SIM_C_IO_SPLIT_TX);
+		if ((h->flags & HS_IO_FUA) && req->nr_io == 3)
+			sim_count(SIM_C_IO_SPLIT_TX_FUA);
+		else if (h->flags & HS_IO_FUA)
+			sim_count(req->nr_io == 1 ? SIM_C_IO_TX_FUA_ALONE : SIM_C_IO_TX_FUA);
 	} else if (at == HS_CONFIRM_OFFSET(0) || at == HS_CONFIRM_OFFSET(1)) {
 		sim_count(SIM_C_IO_CONFIRM);
 	} else {

@@ -11,7 +11,7 @@ mib=1048576
 origin_mib=256 cache_mib=64 work_mib=16
 hits=${HITS:-20000} writes=${WRITES:-150000} misses=${MISSES:-20000} zipf=${ZIPF:-20000}
 devices=${DEVICES:-raw linear hotset hotset_checksums dm_cache bcache writecache}
-parts=${PARTS:-software latency zipf}
+parts=${PARTS:-software latency zipf} profile=${PROFILE:-read_hit}
 
 figure() { echo "figure $1 $2 $3"; }
 
@@ -240,6 +240,24 @@ zipf() { # DEVICE
 	set -- $1 $2 $3 $(hits_of $1)
 	figure $1 zipf_hits $(($4 - $2))
 	figure $1 zipf_requests $(($5 - $3))
+	teardown $1
+}
+
+# For bench/vm/profile.sh: the same job over more or fewer requests, and where the functions are.
+profile() { # DEVICE
+	case $profile in
+	write_fsync) setup $1 /dev/nullb2 /dev/nullb3 warm ;;
+	*) setup $1 /dev/nullb0 /dev/nullb1 warm ;;
+	esac
+	warm $1
+	case $profile in
+	read_hit) job --rw=randread --size=${work_mib}M --io_size=$((hits * 4096)) ;;
+	write_hit) job --rw=randwrite --size=${work_mib}M --io_size=$((hits * 4096)) ;;
+	write_fsync) job --rw=randwrite --size=${work_mib}M --io_size=$((hits * 4096)) --fsync=1 ;;
+	esac
+	echo symbols
+	grep -i ' t ' /proc/kallsyms | gzip | base64
+	echo end
 	teardown $1
 }
 
