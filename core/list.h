@@ -28,6 +28,14 @@ static inline void hs_list_add_tail(struct hs_list *head, struct hs_list *l)
 	head->prev = l;
 }
 
+static inline void hs_list_add_only(struct hs_list *head, struct hs_list *l)	/* to an empty list */
+{
+	l->prev = head;
+	l->next = head;
+	head->prev = l;
+	head->next = l;
+}
+
 static inline void hs_list_del(struct hs_list *l)
 {
 	l->prev->next = l->next;
