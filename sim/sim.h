@@ -78,6 +78,7 @@ struct sim_plan {
 	u32 seq_cutoff;		/* sectors; 0: off */
 	bool native_fua[2];
 	bool cache_fua;		/* the core is told of it */
+	bool hits;		/* the shell uses the core's short way for hits */
 	struct sim_latency latency[2];
 	u32 table_slow;		/* table writes take so many times as long */
 	u32 stall_percent;	/* of steps: the thread is put off */
@@ -142,6 +143,7 @@ struct sim_req {
 	u32 csum[SIM_BLOCK_MAX / HS_UNIT_BYTES];
 	u8 *data, *block;	/* a block each, in short (disk.h) */
 	bool used, answered, rewrite;
+	u8 hit;			/* where it is on the short way */
 	struct sim_call *call;
 	u32 op;			/* the oracle's, of a write */
 	u32 nr;			/* for the trace */
