@@ -410,6 +410,8 @@ void sim_audit_half_formatted(struct sim_world *w);
 void sim_audit_served(struct sim_world *w, u64 claims, bool pin);
 /* Counters equal a full scan. */
 void sim_audit_counters(struct sim_world *w);
+/* Nothing is read, all is committed: no slot is retired. */
+void sim_audit_retired(struct sim_world *w);
 /* After a stop with write-back: every sector, on the origin's media alone, but of the blocks in `lost`. */
 void sim_audit_origin(struct sim_world *w, const u8 *lost);
 /* Blocks whose only copy is lost: a byte each is set. */
