@@ -226,6 +226,24 @@ static inline enum hs_step_result hs_step(struct hs_core *core, struct hs_req *r
 	return req->step(core, req, out);
 }
 
+/*
+ * The short way of the commonest request, a read of one whole block of 4 KiB (the block size is that too) that is there
+ * and that nobody else works on, instead of hs_req_init and hs_step. Nothing of the request need be set before.
+ *
+ *	hs_hit_init				sets domain
+ *	lock; hs_hit_begin; unlock		0: no such hit, go on with hs_req_init; else the block's sector on the
+ *						cache device, to be read
+ *	lock; hs_hit_end; unlock		true: it has ended, well. crc: hs_unit_crc of what was read, if there are
+ *						checksums
+ *
+ * If hs_hit_end says false, or the read has failed: hs_hit_leave (no lock). It is an ordinary request then, and its I/O,
+ * req->io[0], has ended: with io->error and *io->csum set, hs_step goes on.
+ */
+void hs_hit_init(const struct hs_core *core, struct hs_req *req, u64 sector);
+u64 hs_hit_begin(struct hs_core *core, struct hs_req *req);
+bool hs_hit_end(const struct hs_core *core, struct hs_req *req, u32 crc);
+void hs_hit_leave(const struct hs_core *core, struct hs_req *req);
+
 /* How many sectors from `sector` on fit in one request of a kind that takes one block, or a range. */
 u32 hs_block_limit(const struct hs_core *core, u64 sector, u64 sectors);
 u64 hs_range_limit(const struct hs_core *core, u64 sector, u64 sectors);

@@ -21,6 +21,7 @@ typedef struct {
 #define HS_UNIT_BYTES		4096u	/* one checksum covers this much data */
 #define HS_UNIT_SHIFT		12
 #define HS_UNIT_SECTORS		(HS_UNIT_BYTES >> HS_SECTOR_SHIFT)
+#define HS_UNIT_SECTOR_SHIFT	(HS_UNIT_SHIFT - HS_SECTOR_SHIFT)
 
 #define HS_BLOCK_SHIFT_MIN	12
 #define HS_BLOCK_SHIFT_MAX	20

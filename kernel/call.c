@@ -305,6 +305,22 @@ void hs_call_sum_bounce(struct hs_call *call, const struct hs_io *io)
 		io->csum[i] = hs_unit_crc(call->dm->core, io->csum_first + i, hs_bounce_at(call->bounce, kind, offset));
 }
 
+/* The bio's one unit. */
+u32 hs_call_sum_hit(const struct hs_call *call)
+{
+	u32 crc = hs_unit_seed(call->dm->core, call->req.first);
+	struct bvec_iter iter;
+	struct bio_vec bv;
+
+	__bio_for_each_segment(bv, call->bio, iter, call->iter) {
+		void *data = bvec_kmap_local(&bv);
+
+		crc = hs_crc32c(crc, data, bv.bv_len);
+		kunmap_local(data);
+	}
+	return ~crc;
+}
+
 /* The bio's pages need not be cut where units are. */
 void hs_call_sum_bio(struct hs_call *call, const struct hs_io *io)
 {

@@ -76,6 +76,7 @@ struct hs_call {
 	u64 zero_end;			/* sector; a zeroing that goes on as writes of zeroes up to here */
 	atomic_t pending;		/* I/Os of the bounce under way */
 	u8 todo;			/* enum hs_call_todo, while on a lane */
+	bool hit;			/* on the short way of hits: of all the rest, dm, bio and iter alone are set */
 	bool remapped;			/* the bio itself is on its way */
 	bool answered;			/* the bio may end as it is */
 	bool lent;			/* the bounce holds a copy of the caller's data */
@@ -108,6 +109,7 @@ void hs_call_overlay(struct hs_call *call);
 void hs_call_copy_out(struct hs_call *call);
 void *hs_bounce_at(const struct hs_bounce *b, u32 kind, u32 offset);
 /* Checksums of what was read into, or is to be written from, the bio or the bounce. */
+u32 hs_call_sum_hit(const struct hs_call *call);
 void hs_call_sum_bio(struct hs_call *call, const struct hs_io *io);
 void hs_call_sum_bounce(struct hs_call *call, const struct hs_io *io);
 
@@ -198,6 +200,8 @@ struct hs_dm {
 	u64 seq_cutoff;			/* sectors; 0: off; peeked */
 	u32 block_sectors;
 	u32 csum_bytes;			/* of a request, where more than one checksum */
+	u32 hit_bytes;			/* of the reads that may be hits of the short kind; 0: none */
+	bool checksums;
 	struct block_device *bdev[2];	/* by enum hs_io_dev */
 	struct workqueue_struct *wq;
 	struct hs_lane lane[HS_LANES];

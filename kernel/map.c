@@ -2,7 +2,8 @@
 /*
  * From bio to request and back.
  *
- *	map ---> step --- one I/O of the caller's own data ---> the bio, remapped --> end_io --> step --> done
+ *	map ---> hit ------------------------------------------> the bio, remapped --> end_io -----------> done
+ *	 `-----> step --- one I/O of the caller's own data ----> the bio, remapped --> end_io --> step --> done
  *	          | `-- others, if memory is at hand ---> bios of the bounce --> end_io --> step ...
  *	          `---- or else: a lane; a worker performs them
  *
@@ -497,6 +498,44 @@ static inline bool hs_map_call(struct hs_call *call, struct bio *bio, u64 sector
 	return true;
 }
 
+static inline void hs_call_init(struct hs_call *call)
+{
+	call->bounce = NULL;
+	call->csum = call->dm->csum_bytes ? (u32 *)(call + 1) : NULL;
+	call->zero_end = 0;
+	call->todo = HS_TODO_STEP;
+	call->hit = false;
+	call->remapped = false;
+	call->answered = false;
+	call->lent = false;
+	call->req.error = 0;
+}
+
+/*
+ * The short way (core.h, hs_hit_begin): the bio is remapped, and comes back to hs_end_hit. Being of the size of a block it
+ * is a whole one, for it lies within one.
+ */
+static hs_always_inline bool hs_map_hit(struct hs_dm *dm, struct hs_call *call, struct bio *bio, u64 sector)
+{
+	struct hs_domain *d;
+	u64 at;
+
+	if (bio_op(bio) != REQ_OP_READ || bio->bi_iter.bi_size != dm->hit_bytes || hs_peek(dm->seq_cutoff))
+		return false;
+	hs_hit_init(dm->core, &call->req, sector);
+	d = &dm->domains[call->req.domain];
+	spin_lock_irq(&d->lock);
+	at = hs_hit_begin(dm->core, &call->req);
+	spin_unlock_irq(&d->lock);
+	if (!at)
+		return false;
+	call->hit = true;
+	call->iter = bio->bi_iter;
+	bio->bi_iter.bi_sector = at;
+	bio_set_dev(bio, dm->bdev[HS_CACHE]);
+	return true;
+}
+
 int hs_map(struct dm_target *ti, struct bio *bio)
 {
 	enum hs_step_result said;
@@ -505,14 +544,9 @@ int hs_map(struct dm_target *ti, struct bio *bio)
 
 	call->dm = dm;
 	call->bio = bio;
-	call->bounce = NULL;
-	call->csum = dm->csum_bytes ? (u32 *)(call + 1) : NULL;
-	call->zero_end = 0;
-	call->todo = HS_TODO_STEP;
-	call->remapped = false;
-	call->answered = false;
-	call->lent = false;
-	call->req.error = 0;
+	if (hs_map_hit(dm, call, bio, dm_target_offset(ti, bio->bi_iter.bi_sector)))
+		return DM_MAPIO_REMAPPED;
+	hs_call_init(call);
 	if (unlikely(!hs_map_call(call, bio, dm_target_offset(ti, bio->bi_iter.bi_sector)))) {
 		hs_bio_end(call);
 		return DM_MAPIO_SUBMITTED;
@@ -586,11 +620,39 @@ static inline int hs_end_remapped(struct dm_target *ti, struct hs_call *call, bl
 	return likely(!*status) ? DM_ENDIO_DONE : hs_end_error(ti, status);
 }
 
+/* Not so simple any more, or not so good: an ordinary request that was remapped. */
+static noinline int hs_end_hit_leave(struct dm_target *ti, struct hs_call *call, blk_status_t *status)
+{
+	hs_hit_leave(call->dm->core, &call->req);
+	hs_call_init(call);
+	return hs_end_remapped(ti, call, status);
+}
+
+static hs_always_inline int hs_end_hit(struct dm_target *ti, struct hs_call *call, blk_status_t *status)
+{
+	struct hs_dm *dm = call->dm;
+	struct hs_domain *d = &dm->domains[call->req.domain];
+	unsigned long flags;
+	u32 crc = 0;
+	bool ended;
+
+	if (unlikely(*status))
+		return hs_end_hit_leave(ti, call, status);
+	if (dm->checksums)
+		crc = hs_call_sum_hit(call);
+	spin_lock_irqsave(&d->lock, flags);
+	ended = hs_hit_end(dm->core, &call->req, crc);
+	spin_unlock_irqrestore(&d->lock, flags);
+	return likely(ended) ? DM_ENDIO_DONE : hs_end_hit_leave(ti, call, status);
+}
+
 /* A remapped bio has ended; or one that hs_bio_end ends. */
 int hs_end_io(struct dm_target *ti, struct bio *bio, blk_status_t *status)
 {
 	struct hs_call *call = dm_per_bio_data(bio, ti->per_io_data_size);
 
+	if (likely(call->hit))
+		return hs_end_hit(ti, call, status);
 	if (likely(!call->answered && call->remapped))
 		return hs_end_remapped(ti, call, status);
 	return likely(!*status) ? DM_ENDIO_DONE : hs_end_error(ti, status);

@@ -177,6 +177,8 @@ static int hs_ctr_memory(struct hs_dm *dm)
 
 	dm->block_sectors = hs_block_sectors(geo);
 	dm->csum_bytes = geo->units_per_block > 1 ? 4 * geo->units_per_block : 0;
+	dm->hit_bytes = geo->units_per_block > 1 ? 0 : HS_UNIT_BYTES;
+	dm->checksums = geo->checksums;
 	ret = hs_bounces_init(dm);
 	if (ret)
 		return ret;

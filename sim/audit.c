@@ -415,6 +415,17 @@ void sim_audit_counters(struct sim_world *w)
 		sim_count(SIM_C_RETIRED);
 }
 
+void sim_audit_retired(struct sim_world *w)
+{
+	struct hs_counters sum = { 0 };
+	u32 i;
+
+	for (i = 0; i < hs_core_shards(w->core); i++)
+		hs_core_count(w->core, (s32)i, &sum);
+	if (sum.retired)
+		sim_fail(w, "%llu retired slots do not become free", (unsigned long long)sum.retired);
+}
+
 void sim_audit_lost(struct sim_world *w, u8 *lost)
 {
 	struct hs_slot_view view;

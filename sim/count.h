@@ -85,6 +85,8 @@
 	X(FLUSH_FREE, "R4: FLUSHes that touched no disk") \
 	X(FLUSH_ORIGIN, "R4: FLUSHes during which the origin was flushed") \
 	X(IO_LONG_TX, "transactions of several pages") \
+	X(HIT, "reads on the short way of hits") \
+	X(HIT_LEFT, "reads that left it") \
 	X(IO_SPLIT_TX, "transactions over the end of the ring") \
 	X(IO_TX_FUA, "transactions with FUA, beside a FLUSH of the data") \
 	X(IO_TX_FUA_ALONE, "transactions with FUA, after it") \

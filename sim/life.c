@@ -585,6 +585,7 @@ static s32 stop_clean(struct sim_world *w)
 	err = stop_half(w, false);
 	if (err)
 		return err;
+	sim_audit_retired(w);
 	/* Nothing touches the origin any more. */
 	if (sim_disk_fault(origin, HS_IO_FLUSH, 0, 0, w->now)) {
 		w->flush_failed = ++w->clock;

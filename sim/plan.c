@@ -167,6 +167,7 @@ void sim_plan_draw(struct sim_plan *p, u64 seed)
 	if (p->wide)
 		p->ops = sim_between(&r, 40, 120);
 	plan_disks(p, &r);
+	p->hits = sim_hash2(seed, 6) % 2;
 	plan_work(p, &r);
 	plan_tunables(p, &r);
 	plan_faults(p, &r);

@@ -78,6 +78,7 @@ struct sim_plan {
 	u64 hot_blocks;
 	u32 seq_cutoff;		/* sectors; 0: off */
 	bool native_fua[2];
+	bool hits;		/* the shell uses the core's short way for hits */
 	struct sim_latency latency[2];
 	u32 table_slow;		/* table writes take so many times as long */
 	u32 stall_percent;	/* of steps: the thread is put off */
@@ -143,6 +144,7 @@ struct sim_req {
 	u32 csum[SIM_BLOCK_MAX / HS_UNIT_BYTES];
 	u8 *data, *block;	/* a block each, in short (disk.h) */
 	bool used, answered, rewrite;
+	u8 hit;			/* where it is on the short way */
 	struct sim_call *call;
 	u32 op;			/* the oracle's, of a write */
 	u32 nr;			/* for the trace */
@@ -410,6 +412,8 @@ void sim_audit_half_formatted(struct sim_world *w);
 void sim_audit_served(struct sim_world *w, u64 claims, bool pin);
 /* Counters equal a full scan. */
 void sim_audit_counters(struct sim_world *w);
+/* Nothing is read, all is committed: no slot is retired. */
+void sim_audit_retired(struct sim_world *w);
 /* After a stop with write-back: every sector, on the origin's media alone, but of the blocks in `lost`. */
 void sim_audit_origin(struct sim_world *w, const u8 *lost);
 /* Blocks whose only copy is lost: a byte each is set. */

@@ -4,9 +4,11 @@
 #	figure DEVICE KEY NUMBER	one result
 #	json DEVICE KEY			fio's, on the lines up to one "end"
 #
-# /dev/nullb0 and 1 cost no time: what is measured there is instructions, one a nanosecond of the machine's clock.
-# Their sectors are of 4 KiB and all are written: else it would be null_blk that is measured, eight look-ups an I/O.
-# /dev/nullb2 is a disk of 5 ms and one request at a time, /dev/nullb3 an SSD of 80 us.
+# Two origins are there all the time: /dev/nullb0, which costs no time, so that what is measured on it is instructions,
+# one a nanosecond of the machine's clock, and /dev/nullb2, a disk of 5 ms and one request at a time. Each device gets a new
+# /dev/nullb1 as its SSD, of no time or of 80 us, and of the size that it needs for 64 MiB of data.
+# The fast ones have sectors of 4 KiB and are written all over: else it would be null_blk that is measured, eight
+# look-ups an I/O.
 mib=1048576
 origin_mib=256 cache_mib=64 work_mib=16
 hits=${HITS:-20000} writes=${WRITES:-150000} misses=${MISSES:-20000} zipf=${ZIPF:-20000}
@@ -20,23 +22,25 @@ modprobe dm-cache-smq
 modprobe dm-writecache
 modprobe bcache
 insmod $module || die "the module does not load"
-
-for n in 0 1 2 3; do
-	case $n in
-	0) set -- 0 $origin_mib irqmode=0 blocksize=4096 ;;
-	1) set -- 1 $((cache_mib + 24)) irqmode=0 blocksize=4096 ;;
-	2) set -- 2 $origin_mib irqmode=2 completion_nsec=5000000 hw_queue_depth=1 ;;
-	3) set -- 3 $((cache_mib + 24)) irqmode=2 completion_nsec=80000 hw_queue_depth=64 ;;
-	esac
-	disk "$@" cache_size=8 queue_mode=2 submit_queues=1
-	echo none >/sys/block/nullb$n/queue/scheduler
-done
+dd if=/dev/urandom of=/tmp/some bs=1M count=1 2>/dev/null
 
 # Pages that were never written cost less to read and more to write.
-for n in 0 1; do
-	dd if=/dev/urandom of=/tmp/some bs=1M count=1 2>/dev/null
-	while cat /tmp/some; do :; done 2>/dev/null | dd of=/dev/nullb$n bs=1M iflag=fullblock oflag=direct conv=fsync 2>/dev/null
-done
+fill() { # NAME
+	while cat /tmp/some; do :; done 2>/dev/null | dd of=/dev/$1 bs=1M iflag=fullblock oflag=direct conv=fsync 2>/dev/null
+}
+
+bench_disk() { # N MIB fast|ssd|disk
+	case $3 in
+	fast) disk $1 $2 cache_size=8 queue_mode=2 submit_queues=1 irqmode=0 blocksize=4096 ;;
+	ssd) disk $1 $2 cache_size=8 queue_mode=2 submit_queues=1 irqmode=2 completion_nsec=80000 hw_queue_depth=64 ;;
+	disk) disk $1 $2 cache_size=8 queue_mode=2 submit_queues=1 irqmode=2 completion_nsec=5000000 hw_queue_depth=1 ;;
+	esac
+	echo none >/sys/block/nullb$1/queue/scheduler
+	[ $3 != fast ] || fill nullb$1
+}
+
+bench_disk 0 $origin_mib fast
+bench_disk 2 $origin_mib disk
 
 # ---- the devices ---------------------------------------------------------------------------------------------
 
@@ -51,46 +55,44 @@ cache_map() { # the working set, in dm-cache's form
 	echo "</mappings></superblock>"
 }
 
-setup() { # DEVICE ORIGIN CACHE WARM: sets dev
-	local len
-	len=$(sectors $2)
+ssd_mib() { # DEVICE
 	case $1 in
-	raw) dev=$3 ;;
-	linear)
-		create x "0 $(sectors $3) linear $3 0"
-		dev=/dev/mapper/x
-		;;
-	hotset)
-		create x "0 $len hotset $2 $3 0 8 $((cache_mib * 256)) 512 1 3 force no_checksums dirty_age=1"
-		dev=/dev/mapper/x
-		;;
-	hotset_checksums)
-		create x "0 $len hotset $2 $3 0 8 $((cache_mib * 256)) 512 1 2 force dirty_age=1"
-		dev=/dev/mapper/x
-		;;
+	bcache | dm_cache) echo $cache_mib ;;
+	writecache) echo $((cache_mib + 2)) ;;
+	*) echo $((cache_mib + 24)) ;;
+	esac
+}
+
+# The peers' own metadata included, nothing lies between a device and its disks.
+setup() { # DEVICE fast|slow [WARM]: sets dev, origin, ssd
+	local len kind=ssd
+	origin=/dev/nullb2 ssd=/dev/nullb1
+	[ $2 != fast ] || origin=/dev/nullb0 kind=fast
+	len=$(sectors $origin)
+	bench_disk 1 $(ssd_mib $1) $kind
+	dev=/dev/mapper/x
+	case $1 in
+	raw) dev=$ssd ;;
+	linear) create x "0 $(sectors $ssd) linear $ssd 0" ;;
+	hotset) create x "0 $len hotset $origin $ssd 0 8 $((cache_mib * 256)) 512 1 3 force no_checksums dirty_age=1" ;;
+	hotset_checksums) create x "0 $len hotset $origin $ssd 0 8 $((cache_mib * 256)) 512 1 2 force dirty_age=1" ;;
 	dm_cache)
-		create meta "0 16384 linear $3 0"
-		create fast "0 $((cache_mib * 2048)) linear $3 16384"
-		dd if=/dev/zero of=/dev/mapper/meta bs=1M count=8 oflag=direct 2>/dev/null
-		[ -z "${4:-}" ] || { cache_map >/tmp/map.xml && cache_restore -q -i /tmp/map.xml -o /dev/mapper/meta --metadata-version 2; } ||
+		bench_disk 4 8 $kind
+		dd if=/dev/zero of=/dev/nullb4 bs=1M count=8 oflag=direct 2>/dev/null
+		[ -z "${3:-}" ] || { cache_map >/tmp/map.xml && cache_restore -q -i /tmp/map.xml -o /dev/nullb4 --metadata-version 2; } ||
 			die "cache_restore"
-		create x "0 $len cache /dev/mapper/meta /dev/mapper/fast $2 64 2 metadata2 writeback smq 0"
-		dev=/dev/mapper/x
+		create x "0 $len cache /dev/nullb4 $ssd $origin 64 2 metadata2 writeback smq 0"
 		;;
 	writecache)
-		dd if=/dev/zero of=$3 bs=1M count=1 oflag=direct 2>/dev/null
-		create fast "0 $((cache_mib * 2048 + 4096)) linear $3 0"
-		create x "0 $len writecache s $2 /dev/mapper/fast 4096 4 high_watermark 95 low_watermark 90"
-		dev=/dev/mapper/x
+		dd if=/dev/zero of=$ssd bs=1M count=1 oflag=direct 2>/dev/null
+		create x "0 $len writecache s $origin $ssd 4096 4 high_watermark 95 low_watermark 90"
 		;;
 	bcache)
-		create back "0 $len linear $2 0"
-		create fast "0 $((cache_mib * 2048)) linear $3 0"
-		dd if=/dev/zero of=/dev/mapper/back bs=1M count=1 oflag=direct 2>/dev/null
-		dd if=/dev/zero of=/dev/mapper/fast bs=1M count=1 oflag=direct 2>/dev/null
-		make-bcache -b 64k -w 4k --writeback -B /dev/mapper/back -C /dev/mapper/fast >/dev/null || die "make-bcache"
-		echo /dev/mapper/fast >/sys/fs/bcache/register
-		echo /dev/mapper/back >/sys/fs/bcache/register
+		dd if=/dev/zero of=$origin bs=1M count=1 oflag=direct 2>/dev/null
+		dd if=/dev/zero of=$ssd bs=1M count=1 oflag=direct 2>/dev/null
+		make-bcache -b 64k -w 4k --writeback -B $origin -C $ssd >/dev/null || die "make-bcache"
+		echo $ssd >/sys/fs/bcache/register
+		echo $origin >/sys/fs/bcache/register
 		there() { [ -b /dev/bcache0 ]; }
 		wait_for 10 there || die "no bcache0"
 		echo 0 >/sys/block/bcache0/bcache/sequential_cutoff
@@ -103,7 +105,7 @@ setup() { # DEVICE ORIGIN CACHE WARM: sets dev
 
 teardown() { # DEVICE
 	case $1 in
-	raw) return ;;
+	raw) ;;
 	bcache)
 		echo 1 >/sys/block/bcache0/bcache/stop
 		for n in /sys/fs/bcache/*-*/stop; do echo 1 >$n; done
@@ -113,8 +115,8 @@ teardown() { # DEVICE
 		;;
 	*) remove x ;;
 	esac
-	for n in meta fast back; do
-		[ ! -b /dev/mapper/$n ] || remove $n
+	for n in 1 4; do
+		[ ! -d /sys/kernel/config/nullb/nullb$n ] || rmdir /sys/kernel/config/nullb/nullb$n
 	done
 }
 
@@ -153,81 +155,61 @@ job() { # OPTIONS...: with fio's start and end, which are the same for all
 		--output-format=json --output=/tmp/fio.json "$@" >/tmp/fio.err 2>&1 || die "fio: $(head -n 5 /tmp/fio.err /tmp/fio.json)"
 }
 
-elapsed() { # REQUESTS OPTIONS...: ns
-	local n=$1 begun
-	shift
-	begun=$(clock)
-	job --io_size=$((n * 4096)) "$@"
-	echo $(($(clock) - begun))
-}
-
-# What REQUESTS more requests take: fio's start and end fall out.
-timed() { # DEVICE KEY REQUESTS OPTIONS...
-	local device=$1 key=$2 n=$3 few many
-	shift 3
-	few=$(elapsed 500 "$@" ${few_at:-}) || die "$few"
-	many=$(elapsed $((n + 500)) "$@") || die "$many"
-	figure $device $key $(((many - few) / n))
-}
-
 json() { # DEVICE KEY
 	echo "json $1 $2"
 	cat /tmp/fio.json
 	echo end
 }
 
+# Of the first, what fio waited for each; of the others the whole of its time, since work in the background is to count.
 software() { # DEVICE
-	setup $1 /dev/nullb0 /dev/nullb1 warm
+	setup $1 fast warm
 	warm $1
-	timed $1 read_hit $hits --rw=randread --size=${work_mib}M
+	job --rw=randread --size=${work_mib}M --io_size=$((hits * 4096))
+	json $1 cost_read_hit
 	[ $1 != hotset ] || at_least "hits" "$(stat_of x read_hits)" $hits
-	timed $1 write_hit $writes --rw=randwrite --size=${work_mib}M
+	job --rw=randwrite --size=${work_mib}M --io_size=$((writes * 4096))
+	json $1 cost_write_hit
 	teardown $1
-	case $1 in
-	raw) dev=/dev/nullb0 ;;
-	linear)
-		create x "0 $(sectors /dev/nullb0) linear /dev/nullb0 0"
-		dev=/dev/mapper/x
-		;;
-	*) setup $1 /dev/nullb0 /dev/nullb1 ;;
-	esac
-	few_at="--offset=224M --size=32M"
-	timed $1 read_miss $misses --rw=randread --offset=16M --size=192M
-	few_at=
+	setup $1 fast
+	at_origin $1
+	job --rw=randread --offset=16M --size=192M --io_size=$((misses * 4096))
+	json $1 cost_read_miss
 	teardown $1
 }
 
+# Where there is no cache: misses are measured on the origin.
+at_origin() { # DEVICE
+	case $1 in
+	raw) dev=$origin ;;
+	linear)
+		remove x
+		create x "0 $(sectors $origin) linear $origin 0"
+		;;
+	esac
+}
+
 latency() { # DEVICE
-	setup $1 /dev/nullb2 /dev/nullb3 warm
+	# Before there is anything to write back, which would share the disk.
+	setup $1 slow warm
+	at_origin $1
+	job --rw=randread --offset=64M --size=64M --io_size=$((200 * 4096))
+	json $1 read_miss
+	teardown $1
+	setup $1 slow warm
 	warm $1
 	job --rw=randread --size=${work_mib}M --io_size=8M
 	json $1 read_hit
-	case $1 in
-	raw) dev=/dev/nullb2 ;;
-	linear)
-		teardown $1
-		create x "0 $(sectors /dev/nullb2) linear /dev/nullb2 0"
-		;;
-	esac
-	# Before there is anything to write back, which would share the disk.
-	job --rw=randread --offset=64M --size=64M --io_size=$((200 * 4096))
-	json $1 read_miss
-	case $1 in
-	raw) dev=/dev/nullb3 ;;
-	linear)
-		teardown $1
-		setup $1 /dev/nullb2 /dev/nullb3
-		;;
-	esac
 	job --rw=randwrite --size=${work_mib}M --time_based --runtime=6
 	json $1 write_hit
-	timed $1 write_fsync 300 --rw=randwrite --size=${work_mib}M --fsync=1
+	job --rw=randwrite --size=${work_mib}M --io_size=$((1000 * 4096)) --fsync=1
+	json $1 write_fsync
 	teardown $1
 }
 
 zipf() { # DEVICE
 	case $1 in raw | linear) return ;; esac
-	setup $1 /dev/nullb2 /dev/nullb3
+	setup $1 slow
 	local part
 	for part in 1 2 3; do
 		[ -s /tmp/zipf$part ] || /bin/zipf $((origin_mib * 256 - 256)) 0.9 70 7 $(((part - 1) * zipf)) $zipf >/tmp/zipf$part
@@ -246,8 +228,8 @@ zipf() { # DEVICE
 # For bench/vm/profile.sh: the same job over more or fewer requests, and where the functions are.
 profile() { # DEVICE
 	case $profile in
-	write_fsync) setup $1 /dev/nullb2 /dev/nullb3 warm ;;
-	*) setup $1 /dev/nullb0 /dev/nullb1 warm ;;
+	write_fsync) setup $1 slow warm ;;
+	*) setup $1 fast warm ;;
 	esac
 	warm $1
 	case $profile in

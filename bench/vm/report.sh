@@ -17,7 +17,8 @@ trap 'rm -rf "$tmp"' EXIT
 		name=$(basename "$file" .fio)
 		jq -r --arg d "${name%%.*}" --arg k "${name##*.}" '.jobs[0] as $j |
 			(if $j.write.total_ios > 0 and $j.read.total_ios == 0 then $j.write else $j.read end) as $w |
-			"\($d) \($k)_us \($w.clat_ns.mean / 1000 + $w.slat_ns.mean / 1000)",
+			"\($d) \($k)_wait \($w.lat_ns.mean)",
+			"\($d) \($k)_time \($w.runtime * 1000000 / $w.total_ios)",
 			"\($d) \($k)_p99_us \($w.clat_ns.percentile."99.000000" // 0 | . / 1000)",
 			"\($d) \($k)_iops \($j.read.iops + $j.write.iops)"' "$file"
 	done
@@ -27,22 +28,24 @@ jq -R -n '
 	[inputs | split(" ") | { device: .[0], key: .[1], value: (.[2] | tonumber? // null) }] as $all |
 	($all | map(select(.device == "raw")) | map({ (.key): .value }) | add // {}) as $raw |
 	def of($d): $all | map(select(.device == $d)) | map({ (.key): .value }) | add // {};
+	def us($ns): if $ns then $ns / 1000 else null end;
 	def added($f; $k): if $f[$k] and $raw[$k] then $f[$k] - $raw[$k] else null end;
 	($all | map(.device) | unique - ["raw", "crc"]) as $devices |
 	reduce $devices[] as $d ({}; of($d) as $f | .[$d] = {
-		read_hit_added: added($f; "read_hit"),
-		write_hit_added: added($f; "write_hit"),
-		read_miss_added: added($f; "read_miss"),
-		read_hit_us: $f.read_hit_us,
-		read_miss_us: $f.read_miss_us,
-		write_hit_us: $f.write_hit_us,
+		read_hit_added: added($f; "cost_read_hit_wait"),
+		write_hit_added: added($f; "cost_write_hit_time"),
+		read_miss_added: added($f; "cost_read_miss_time"),
+		read_hit_us: us($f.read_hit_wait),
+		read_miss_us: us($f.read_miss_wait),
+		write_hit_us: us($f.write_hit_wait),
 		write_hit_p99_us: $f.write_hit_p99_us,
-		write_fsync_us: (if $f.write_fsync then $f.write_fsync / 1000 else null end),
+		write_fsync_us: us($f.write_fsync_time),
 		zipf_iops: $f.zipf_iops,
 		zipf_hit_ratio: (if $f.zipf_requests and $f.zipf_requests > 0 then $f.zipf_hits / $f.zipf_requests else null end)
 	} | .[$d] |= with_entries(select(.value != null))) |
-	.raw = { read: $raw.read_hit, write: $raw.write_hit, read_miss: $raw.read_miss, write_hit_p99_us: $raw.write_hit_p99_us,
-		read_miss_us: $raw.read_miss_us, write_fsync_us: (if $raw.write_fsync then $raw.write_fsync / 1000 else null end) } |
+	.raw = { read: $raw.cost_read_hit_wait, write: $raw.cost_write_hit_time, read_miss: $raw.cost_read_miss_time,
+		read_hit_us: us($raw.read_hit_wait), read_miss_us: us($raw.read_miss_wait), write_hit_us: us($raw.write_hit_wait),
+		write_hit_p99_us: $raw.write_hit_p99_us, write_fsync_us: us($raw.write_fsync_time) } |
 	.crc_4k = ($all | map(select(.device == "crc")) | .[0].value)' "$tmp/figures" >"$json"
 
 jq -r '
