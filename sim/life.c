@@ -65,11 +65,19 @@ static void forget_abandoned(struct sim_world *w)
 {
 	u32 block = hs_block_sectors(&w->plan.geo);
 	u8 *lost = calloc(1, w->plan.geo.nr_blocks);
+	struct hs_slot_view view;
+	u32 slot;
 	u64 s;
 
 	if (!lost)
 		abort();
 	sim_audit_lost(w, lost);
+	/* Lost as the durable map has it, though a newer write has taken its place. */
+	for (slot = 0; slot < w->plan.geo.nr_slots; slot++) {
+		hs_slot_look(w->core, slot, &view);
+		if (view.durable == HS_D_LOST)
+			lost[view.block] = 1;
+	}
 	for (s = 0; s < w->plan.geo.origin_sectors; s++)
 		if (lost[s / block] || (w->unreadable[s / block / 8] >> s / block % 8 & 1))
 			sim_oracle_forget(w, s);
