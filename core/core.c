@@ -131,7 +131,6 @@ static void hs_machines_init(struct hs_core *core)
 	u32 i;
 
 	hs_machine_init(&core->commit.req, HS_OP_COMMIT);
-	core->commit.req.io = core->commit.io;
 	hs_machine_init(&core->oflush.req, HS_OP_OFLUSH);
 	hs_machine_init(&core->meta.req, HS_OP_META);
 	hs_machine_init(&core->open.req, HS_OP_OPEN);

@@ -451,7 +451,9 @@ static int box_own(struct box *b, struct hs_req *r)
 
 int box_load(struct box *b, s32 mode)
 {
-	struct hs_core_opts opts = { .shards = b->shards, .mode = mode, .now = b->now };
+	struct hs_core_opts opts = {
+		.shards = b->shards, .mode = mode, .now = b->now, .cache_fua = b->cache_fua,
+	};
 	const u8 *dev = b->dev[HS_CACHE].now;
 	unsigned int bad;
 	struct hs_sb sb;

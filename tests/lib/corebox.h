@@ -63,6 +63,7 @@ struct box {
 	struct box_dev dev[2];
 	struct hs_sb sb;
 	u32 shards;
+	bool cache_fua;			/* the core is told that the cache's FUA is native */
 	struct box_io io[BOX_IOS];
 	u32 nr_io;
 	u32 held;			/* bit per dev and op: box_run leaves these in flight */

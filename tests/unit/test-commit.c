@@ -397,6 +397,135 @@ static void a_flush_covers_what_takes_the_place_of_that(void **state)
 	box_expect(&b, block * 16, 16, 3);
 }
 
+/* ---- with FUA --------------------------------------------------------------------------------------------- */
+
+static int setup_fua(void **state)
+{
+	setup(state);
+	b.cache_fua = true;
+	box_write(&b, 0, 8, 1, 0);
+	assert_int_equal(box_flush(&b), 0);
+	box_stop(&b);
+	box_must_open(&b);
+	return 0;
+}
+
+/* A FLUSH of one overwritten block, with the commit's I/Os on their way. */
+static void start_fua(struct box_req *f)
+{
+	box_write(&b, 0, 8, 2, 0);
+	box_hold(&b, HS_CACHE, HS_IO_FLUSH);
+	box_hold(&b, HS_CACHE, HS_IO_WRITE);
+	box_begin(&b, f, HS_OP_FLUSH, 0, 0, 0);
+	box_run(&b);
+	assert_false(f->done);
+}
+
+static void with_fua_transaction_and_flush_go_side_by_side(void **state)
+{
+	static const u8 ops[] = { HS_IO_WRITE, HS_IO_FLUSH };
+	u64 flushes;
+	u32 first;
+
+	for (first = 0; first < 2; first++) {
+		struct box_req f;
+		int i;
+
+		start_fua(&f);
+		flushes = counters()->cache_flushes;
+		assert_int_equal(b.nr_io, 2);
+		i = box_find(&b, HS_CACHE, HS_IO_WRITE);
+		assert_true(i >= 0 && b.io[i].req->io[b.io[i].index].flags & HS_IO_FUA);
+		assert_true(box_find(&b, HS_CACHE, HS_IO_FLUSH) >= 0);
+		box_end_one(&b, HS_CACHE, ops[first]);
+		box_run(&b);
+		assert_false(f.done);
+		assert_int_equal(b.nr_io, 1);
+		box_end_one(&b, HS_CACHE, ops[!first]);
+		box_run(&b);
+		assert_true(f.done);
+		assert_int_equal(f.r.error, 0);
+		assert_int_equal(counters()->cache_flushes, flushes + 1);
+		/* The confirm record is not in the way. */
+		assert_int_equal(b.nr_io, 1);
+		box_drop(&f);
+		box_reopen(&b, 0);
+		box_expect(&b, 0, 8, 2);
+		box_let(&b);
+		box_run(&b);
+	}
+}
+
+static void with_fua_a_transaction_without_its_data_is_dropped(void **state)
+{
+	struct box_req f;
+
+	start_fua(&f);
+	box_end_one(&b, HS_CACHE, HS_IO_WRITE);
+	box_drop(&f);
+	box_reopen(&b, 0);
+	assert_true(hs_core_report(b.core)->dropped_last);
+	box_let(&b);
+	box_expect(&b, 0, 8, 1);
+	box_check(&b);
+}
+
+static void with_fua_an_error_of_either_ends_all_claims(void **state)
+{
+	static const u8 ops[] = { HS_IO_WRITE, HS_IO_FLUSH };
+	u32 bad, first;
+
+	for (bad = 0; bad < 2; bad++) {
+		for (first = 0; first < 2; first++) {
+			struct box_req f;
+
+			teardown(state);
+			memset(&b, 0, sizeof(b));
+			setup_fua(state);
+			start_fua(&f);
+			box_fault(&b, HS_CACHE, ops[bad], 0, 0, 1);
+			box_end_one(&b, HS_CACHE, ops[first]);
+			box_end_one(&b, HS_CACHE, ops[!first]);
+			box_let(&b);
+			box_run(&b);
+			assert_true(f.done);
+			assert_int_equal(f.r.error, -EIO);
+			assert_true(hs_core_failed(b.core));
+			box_drop(&f);
+			box_check(&b);
+		}
+	}
+}
+
+/* What recovery cannot verify is durable before a transaction names it; that one needs no FLUSH behind it then. */
+static void with_fua_and_no_checksums_the_data_are_flushed_first(void **state)
+{
+	struct hs_geometry_wish wish;
+	struct box_req f;
+
+	teardown(state);
+	memset(&b, 0, sizeof(b));
+	box_geometry(&wish, 4096, 4);
+	wish.no_checksums = true;
+	box_init(&b, &wish, HS_MODE_WRITEBACK);
+	b.cache_fua = true;
+	box_must_open(&b);
+	start_fua(&f);
+	assert_int_equal(b.nr_io, 1);
+	box_end_one(&b, HS_CACHE, HS_IO_FLUSH);
+	box_run(&b);
+	assert_false(f.done);
+	assert_int_equal(b.nr_io, 1);
+	box_end_one(&b, HS_CACHE, HS_IO_WRITE);
+	box_run(&b);
+	assert_true(f.done);
+	assert_int_equal(f.r.error, 0);
+	box_drop(&f);
+	box_reopen(&b, 0);
+	box_let(&b);
+	box_expect(&b, 0, 8, 2);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -415,6 +544,10 @@ int main(void)
 						teardown),
 		cmocka_unit_test_setup_teardown(a_flush_covers_what_was_spilled_and_written_in_place, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_flush_covers_what_takes_the_place_of_that, setup, teardown),
+		cmocka_unit_test_setup_teardown(with_fua_transaction_and_flush_go_side_by_side, setup_fua, teardown),
+		cmocka_unit_test_setup_teardown(with_fua_a_transaction_without_its_data_is_dropped, setup_fua, teardown),
+		cmocka_unit_test_setup_teardown(with_fua_an_error_of_either_ends_all_claims, setup_fua, teardown),
+		cmocka_unit_test_setup_teardown(with_fua_and_no_checksums_the_data_are_flushed_first, setup_fua, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
