@@ -26,9 +26,18 @@ u64 hs_hit_begin(struct hs_core *core, struct hs_req *req)
 	struct hs_list *bucket = hs_lock_bucket(sh, core, req->first);
 	u16 way = hs_set_find_any(core, st, req->first, HS_NIL);
 
-	if (way == HS_NIL || !hs_read_takes(core, st, way, bucket))
+	enum hs_cur cur;
+
+	if (way == HS_NIL || !hs_list_empty(bucket) || hs_peek(core->mode) == HS_MODE_BYPASS)
 		return 0;
-	hs_read_take(core, sh, st, way, bucket, req);
+	cur = hs_cur(st->way[way].state);
+	if (unlikely(cur != HS_CLEAN) && cur == HS_RETIRED)
+		return 0;
+	hs_list_add_only(bucket, &req->bucket);
+	req->granted = HS_GRANTED;
+	req->src = way;
+	sh->n.read_hits++;
+	hs_policy_hit(core, st, way, cur != HS_CLEAN);
 	return core->data_sector + ((u64)hs_slot_of(core, req->set, way).nr << HS_UNIT_SECTOR_SHIFT);
 }
 

@@ -595,28 +595,6 @@ static inline bool hs_csum_match(const struct hs_core *core, const struct hs_req
 	return !memcmp(req->csum + unit, crcs + unit, 4 * (size_t)units);
 }
 
-/* A hit with nobody else at work near by: may a short way of reading have it? */
-static hs_always_inline bool hs_read_takes(const struct hs_core *core, const struct hs_set *st, u16 way,
-					   const struct hs_list *bucket)
-{
-	return hs_list_empty(bucket) && hs_peek(core->mode) != HS_MODE_BYPASS &&
-	       hs_cur(st->way[way].state) != HS_RETIRED;
-}
-
-/* Then it reads the slot, until it leaves the lock table. */
-static hs_always_inline void hs_read_take(const struct hs_core *core, struct hs_shard *sh, struct hs_set *st, u16 way,
-					  struct hs_list *bucket, struct hs_req *req)
-{
-	hs_list_add_only(bucket, &req->bucket);
-	req->granted = HS_GRANTED;
-	req->src = way;
-	sh->n.read_hits++;
-	if (likely(hs_cur(st->way[way].state) == HS_CLEAN))
-		hs_policy_hit(core, st, way, false);
-	else
-		hs_policy_hit(core, st, way, true);
-}
-
 /* direct.c: the steps of a write to the origin, entered from write.c at HS_DIRECT_START. */
 enum hs_step_result hs_direct_step(struct hs_core *core, struct hs_req *req, struct hs_out *out);
 #define HS_WRITE_LOCKED		1	/* and the one of write.c to which they can go back */

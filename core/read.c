@@ -305,14 +305,25 @@ enum hs_step_result hs_read_quick_start(struct hs_core *core, struct hs_req *req
 	u16 way = hs_set_find_any(core, st, req->first, HS_NIL);
 	struct hs_list *bucket = hs_lock_bucket(sh, core, req->first);
 	u32 first = (u32)req->sector.nr & core->block_mask;
+	enum hs_cur cur;
 
 	if (way == HS_NIL)
 		return hs_read_quick_miss(core, req, out);
-	if (((first | req->sectors) % HS_UNIT_SECTORS) || !hs_read_takes(core, st, way, bucket))
+	if (!hs_list_empty(bucket) || ((first | req->sectors) % HS_UNIT_SECTORS) || hs_peek(core->mode) == HS_MODE_BYPASS)
 		return hs_step_any(core, req, out);
-	hs_read_take(core, sh, st, way, bucket, req);
+	cur = hs_cur(st->way[way].state);
+	if (unlikely(cur != HS_CLEAN) && cur == HS_RETIRED)
+		return hs_step_any(core, req, out);
+	hs_list_add_only(bucket, &req->bucket);
 	req->step = hs_read_quick_end;
+	req->granted = HS_GRANTED;
+	req->src = way;
+	sh->n.read_hits++;
 	hs_io_cache_only(core, req, HS_IO_READ, way, first, req->sectors, HS_BUF_CALLER);
+	if (likely(cur == HS_CLEAN))
+		hs_policy_hit(core, st, way, false);
+	else
+		hs_policy_hit(core, st, way, true);
 	return HS_IO;
 }
 
