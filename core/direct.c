@@ -37,11 +37,11 @@ static bool hs_direct_doubtful(const struct hs_core *core, const struct hs_req *
 
 /*
  * A discard retired what was flushed here, and then the cache failed: the name stays, and what it names may be
- * nowhere else. The discard fails like any that meets dirty data on a failed cache.
+ * nowhere else. Whoever meets it, that discard or a later request, fails as with any dirty data on a failed cache.
  */
-static bool hs_clear_overtaken(const struct hs_core *core, const struct hs_set *st, u64 block, u16 s, bool drop_dirty)
+static bool hs_clear_overtaken(const struct hs_core *core, const struct hs_set *st, u64 block, u16 s)
 {
-	return drop_dirty && (s & HS_S_STALE) && hs_dur(s) != HS_D_NONE && !hs_peek(core->abandoned) &&
+	return (s & HS_S_STALE) && hs_dur(s) != HS_D_NONE && !hs_peek(core->abandoned) &&
 	       hs_set_find(core, st, block) == HS_NIL;
 }
 
@@ -58,14 +58,15 @@ static enum hs_clear hs_clear_block(struct hs_core *core, struct hs_shard *sh, s
 		u16 s = st->way[way].state;
 
 		next = hs_set_find_any(core, st, block, way);	/* way may be freed below */
+		/* Under write-back too: nobody may come by once that has ended. */
+		if (failed && hs_clear_overtaken(core, st, block, s)) {
+			hs_slot_revive(core, sh, req->set, way);
+			return HS_CLEAR_FAILED;
+		}
 		if (s & HS_S_WB) {
 			ret = HS_CLEAR_WAIT;
 			req->flags |= HS_P_WANT_CLEAN;
 			continue;
-		}
-		if (failed && hs_clear_overtaken(core, st, block, s, drop_dirty)) {
-			hs_slot_revive(core, sh, req->set, way);
-			return HS_CLEAR_FAILED;
 		}
 		if (hs_cur_dirty(hs_cur(s)) && (!drop_dirty || failed)) {
 			if (failed)

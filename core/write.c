@@ -438,7 +438,7 @@ enum hs_step_result hs_write_step(struct hs_core *core, struct hs_req *req, stru
 
 	switch (req->state) {
 	case W_START:
-			req->state = W_LOCKED;
+		req->state = W_LOCKED;
 		if (!hs_lock_enter(sh, core, req, HS_LOCK_EXCLUSIVE))
 			return HS_WAIT;
 		fallthrough;

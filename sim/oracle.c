@@ -172,15 +172,29 @@ bool sim_oracle_survives(const struct sim_world *w, u64 sector, u32 value, u64 c
 	return false;
 }
 
-/* Forgets what can never be seen again. Where a transaction may yet be rolled back that takes a while. */
+/*
+ * Damage that is still to come may take the last transactions back, one for bad data, one more for each bad page; that
+ * which has come, all since the restart.
+ */
+static u64 claims_for_ever(const struct sim_world *w)
+{
+	const struct sim_tx *tx = &w->tx[(w->tx_last - 2) % SIM_TXS];
+
+	if (w->hit_cache || tx->seq != w->tx_last - 2 || tx->clock < w->restart)
+		return hs_max(w->restart, 1);
+	return tx->clock;
+}
+
+/* Forgets what can never be seen again. */
 static void history_prune(struct sim_world *w, struct sim_history *h)
 {
-	u64 claims = w->hit_cache ? hs_max(w->restart, 1) : SIM_FOREVER;
-	u64 flushed = flushed_by(w, claims);
+	u64 flushed, claims;
 	u32 i, left = 0, stay = 0;
 
 	if (h->nr == 1)
 		return;
+	claims = claims_for_ever(w);
+	flushed = flushed_by(w, claims);
 	for (i = 0; i < h->nr; i++)
 		if (!replaced_durably(w, h, i, flushed, claims))
 			stay |= 1u << i;

@@ -258,6 +258,7 @@ static void tx_seen(struct sim_world *w, const u8 *p)
 	if (memcmp(p, "hsTX", 4))
 		return;
 	w->tx[seq % SIM_TXS] = (struct sim_tx){ seq, ++w->clock };
+	w->tx_last = seq;
 	sim_count(SIM_C_IO_TX);
 }
 

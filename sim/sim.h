@@ -256,6 +256,7 @@ struct sim_world {
 	u32 nr_flush_ok, room_flush_ok;
 	u64 flushed;			/* what ended before this is durable */
 	struct sim_tx tx[SIM_TXS];
+	u64 tx_last;			/* its sequence number */
 	u64 restart;			/* clock of the last one */
 	bool power_lost;		/* at the last restart, on both disks */
 

@@ -34,6 +34,15 @@ static void go_mode(enum hs_mode mode)
 	box_ticks(&b, 5, 1000);
 }
 
+static void drain(bool on)
+{
+	struct hs_out out;
+
+	hs_out_init(&out);
+	hs_core_drain(b.core, on, &out);
+	box_control(&b, &out);
+}
+
 /* Cached clean, named durably. */
 static void named_clean(u64 block)
 {
@@ -206,15 +215,11 @@ static void a_discard_drops_clean_and_dirty_names_first(void **state)
 /* A slot written back, on hold, its set set aside: the drop must still find its commit. */
 static void a_discard_of_a_block_just_written_back_ends(void **state)
 {
-	struct hs_out out;
-
 	go_mode(HS_MODE_WRITEBACK);
 	box_write(&b, 0, 8, 5, 0);
 	box_flush(&b);
-	hs_out_init(&out);
-	hs_core_drain(b.core, true, &out);
 	box_hold(&b, HS_ORIGIN, HS_IO_FLUSH);
-	box_control(&b, &out);
+	drain(true);
 	box_run(&b);
 	box_write(&b, 8, 8, 5, 0);
 	box_ticks(&b, 2, 1000);
@@ -402,6 +407,46 @@ static void a_discard_that_a_failure_overtakes_is_undone(void **state)
 	box_drop(&w);
 }
 
+/* ... also where write-back reads what was retired: nobody comes by once that has ended. */
+static void a_discard_of_several_blocks_that_a_failure_overtakes_is_undone(void **state)
+{
+	struct box_req d, w;
+
+	go_mode(HS_MODE_WRITEBACK);
+	hs_core_tunables(b.core)->writeback = false;
+	assert_int_equal(box_write(&b, 8, 8, 2, 0), 0);
+	assert_int_equal(box_flush(&b), 0);
+	box_hold(&b, HS_ORIGIN, HS_IO_WRITE);
+	drain(true);
+	box_ticks(&b, 1, 1000);
+	drain(false);
+	assert_true(box_state(&b, 1) & HS_S_WB);
+	assert_int_equal(box_write(&b, 0, 8, 1, 0), 0);
+	assert_int_equal(box_flush(&b), 0);
+	assert_int_equal(box_write(&b, 8, 8, 3, 0), 0);
+	box_hold(&b, HS_CACHE, HS_IO_FLUSH);
+	box_begin(&b, &d, HS_OP_DISCARD, 0, 16, 0);
+	box_run(&b);
+	assert_false(d.done);
+	assert_int_equal(box_slot(&b, 1), -1);
+	box_fault(&b, HS_CACHE, HS_IO_FLUSH, 0, 0, 1);
+	box_end_one(&b, HS_CACHE, HS_IO_FLUSH);
+	box_run(&b);
+	assert_true(hs_core_failed(b.core));
+	assert_true(d.done);
+	assert_int_equal(d.r.error, -EIO);
+	box_let(&b);
+	box_begin_write(&b, &w, 16, 8, 4, 0);
+	box_ticks(&b, 5, 1000);
+	box_expect(&b, 0, 8, 1);
+	box_expect(&b, 8, 8, 2);
+	assert_true(w.done || hs_core_abandon_due(b.core));
+	assert_int_equal(hs_sum_sole(b.core), 0);
+	box_check(&b);
+	box_drop(&d);
+	box_drop(&w);
+}
+
 /* A discard of flushed dirty blocks on a failed cache fails, and holds nothing up. */
 static void a_discard_of_dirty_blocks_does_not_hold_up_a_failed_cache(void **state)
 {
@@ -425,7 +470,6 @@ static void a_discard_of_dirty_blocks_does_not_hold_up_a_failed_cache(void **sta
 static void who_waits_for_a_commit_has_no_limit(void **state)
 {
 	struct box_req z;
-	struct hs_out out;
 
 	flushed_and_named();
 	box_hold(&b, HS_CACHE, HS_IO_FLUSH);
@@ -433,9 +477,7 @@ static void who_waits_for_a_commit_has_no_limit(void **state)
 	box_run(&b);
 	assert_false(z.done);
 	box_fault(&b, HS_ORIGIN, HS_IO_WRITE, 0, 0, -1);
-	hs_out_init(&out);
-	hs_core_drain(b.core, true, &out);
-	box_control(&b, &out);
+	drain(true);
 	box_ticks(&b, 50, 1000);
 	assert_true(counters()->write_back_errors > 0);
 	assert_false(z.done);
@@ -497,6 +539,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_failed_cache_that_is_not_abandoned_recovers, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_failed_cache_writes_nothing_back_past_a_clean_name, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_discard_that_a_failure_overtakes_is_undone, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_discard_of_several_blocks_that_a_failure_overtakes_is_undone, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(a_discard_of_dirty_blocks_does_not_hold_up_a_failed_cache, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_write_waits_for_abandon_as_long_as_that_comes_nearer, setup, teardown),
 		cmocka_unit_test_setup_teardown(who_waits_for_a_commit_has_no_limit, setup, teardown),
