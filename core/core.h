@@ -200,8 +200,8 @@ const struct hs_open_report *hs_core_report(const struct hs_core *core);
 
 /*
  * Clean stop, in two requests (start each under the journal's domain, when no foreground request is in flight).
- * hs_core_stop parks the background and commits; when it has ended with 0 nothing touches the origin any
- * more: the shell flushes it, takes its fingerprint, and hs_core_mark_clean writes a superblock with
+ * hs_core_stop parks the background and commits, with what an origin FLUSH lets it name clean; when it has ended with 0
+ * nothing touches the origin any more: the shell flushes it, takes its fingerprint, and hs_core_mark_clean writes a superblock with
  * HS_SB_CLEAN. An error: the stop is not clean, nothing claims it. No tick after hs_core_stop. When memory is
  * freed no step or I/O may be running.
  */

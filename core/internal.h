@@ -377,7 +377,8 @@ struct hs_open {
 struct hs_stop {
 	struct hs_req req;
 	u64 fingerprint, round;
-	bool mark;		/* the second half: write the clean superblock */
+	u32 failures;		/* of origin FLUSHes, as it began */
+	bool flushed;		/* the origin, for what was on hold */
 };
 
 struct hs_journal {

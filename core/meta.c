@@ -295,13 +295,16 @@ static bool hs_mode_switching(const struct hs_core *core)
 	return hs_peek(core->mode_target) != hs_peek(core->mode_durable);
 }
 
-/* A mode without write-back is made durable only when nothing is dirty, nor can become so. */
+/*
+ * A mode without write-back is made durable only when nothing is dirty, nor can become so: a discard may have retired what
+ * is still named dirty, and comes back if the cache fails.
+ */
 static enum hs_step_result hs_meta_drain(struct hs_core *core)
 {
 	struct hs_meta *m = &core->meta;
 	const struct hs_shard *sh = &core->shards[m->shard];
 
-	m->drained &= !sh->writing && !hs_shard_dirty(sh);
+	m->drained &= !sh->writing && !hs_shard_dirty(sh) && !sh->sole;
 	if (m->drained && ++m->shard < core->nr_shards)
 		return hs_meta_go(core, M_DRAIN, (s32)m->shard);
 	return hs_meta_go(core, M_BEGIN, hs_journal_domain(core));

@@ -220,7 +220,7 @@ static void box_step(struct box *b, struct hs_req *r, struct hs_list *run)
 	hs_list_splice_tail(run, &out.run);
 }
 
-static void box_drain(struct box *b, struct hs_list *run)
+static void box_step_all(struct box *b, struct hs_list *run)
 {
 	while (!hs_list_empty(run)) {
 		struct hs_list *l = run->next;
@@ -237,7 +237,7 @@ static void box_go(struct box *b, struct hs_req *r)
 	hs_list_init(&run);
 	hs_list_init(&r->link);
 	hs_list_add_tail(&run, &r->link);
-	box_drain(b, &run);
+	box_step_all(b, &run);
 }
 
 void box_control(struct box *b, struct hs_out *out)
@@ -245,7 +245,16 @@ void box_control(struct box *b, struct hs_out *out)
 	if (out->kick)
 		hs_kick(b->core, out->kick, out);
 	b->steps = 0;
-	box_drain(b, &out->run);
+	box_step_all(b, &out->run);
+}
+
+void box_drain(struct box *b, bool on)
+{
+	struct hs_out out;
+
+	hs_out_init(&out);
+	hs_core_drain(b->core, on, &out);
+	box_control(b, &out);
 }
 
 void box_fail(struct box *b, u32 index, s32 error)

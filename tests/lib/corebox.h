@@ -108,6 +108,7 @@ void box_ticks(struct box *b, u32 n, u64 ms);	/* tick and run, n times */
 void box_fault(struct box *b, int dev, int op, u64 sector, u64 sectors, s32 times);
 void box_no_faults(struct box *b);
 void box_control(struct box *b, struct hs_out *out);	/* runs what a control call asked for */
+void box_drain(struct box *b, bool on);
 
 /* Whole requests; the result is the request's error. */
 int box_write(struct box *b, u64 sector, u32 sectors, u64 value, u32 flags);

@@ -34,15 +34,6 @@ static void go_mode(enum hs_mode mode)
 	box_ticks(&b, 5, 1000);
 }
 
-static void drain(bool on)
-{
-	struct hs_out out;
-
-	hs_out_init(&out);
-	hs_core_drain(b.core, on, &out);
-	box_control(&b, &out);
-}
-
 /* Cached clean, named durably. */
 static void named_clean(u64 block)
 {
@@ -219,7 +210,7 @@ static void a_discard_of_a_block_just_written_back_ends(void **state)
 	box_write(&b, 0, 8, 5, 0);
 	box_flush(&b);
 	box_hold(&b, HS_ORIGIN, HS_IO_FLUSH);
-	drain(true);
+	box_drain(&b, true);
 	box_run(&b);
 	box_write(&b, 8, 8, 5, 0);
 	box_ticks(&b, 2, 1000);
@@ -417,9 +408,9 @@ static void a_discard_of_several_blocks_that_a_failure_overtakes_is_undone(void 
 	assert_int_equal(box_write(&b, 8, 8, 2, 0), 0);
 	assert_int_equal(box_flush(&b), 0);
 	box_hold(&b, HS_ORIGIN, HS_IO_WRITE);
-	drain(true);
+	box_drain(&b, true);
 	box_ticks(&b, 1, 1000);
-	drain(false);
+	box_drain(&b, false);
 	assert_true(box_state(&b, 1) & HS_S_WB);
 	assert_int_equal(box_write(&b, 0, 8, 1, 0), 0);
 	assert_int_equal(box_flush(&b), 0);
@@ -477,7 +468,7 @@ static void who_waits_for_a_commit_has_no_limit(void **state)
 	box_run(&b);
 	assert_false(z.done);
 	box_fault(&b, HS_ORIGIN, HS_IO_WRITE, 0, 0, -1);
-	drain(true);
+	box_drain(&b, true);
 	box_ticks(&b, 50, 1000);
 	assert_true(counters()->write_back_errors > 0);
 	assert_false(z.done);

@@ -70,14 +70,11 @@ static void a_failed_mark_prevents_it(void **state)
 /* INVARIANTS 33. */
 static void it_waits_for_the_background_and_ends(void **state)
 {
-	struct hs_out out;
 	u64 i;
 
 	for (i = 0; i < 20; i++)
 		box_write(&b, i * 8, 8, 1, 0);
-	hs_out_init(&out);
-	hs_core_drain(b.core, true, &out);
-	box_control(&b, &out);
+	box_drain(&b, true);
 	assert_true(b.nr_io > 0);
 	assert_int_equal(box_stop(&b), 0);
 	box_must_open(&b);
@@ -100,19 +97,57 @@ static void a_stop_can_be_taken_back(void **state)
 	hs_core_resume(b.core);
 	box_write(&b, 8, 8, 2, 0);
 	assert_int_equal(box_flush(&b), 0);
-	hs_out_init(&out);
-	hs_core_drain(b.core, true, &out);
-	box_control(&b, &out);
+	box_drain(&b, true);
 	box_ticks(&b, 30, 100);
 	assert_int_equal(hs_sum_dirty(b.core), 0);
-	hs_core_drain(b.core, false, &out);
-	box_control(&b, &out);
+	box_drain(&b, false);
 	box_run(&b);
 	assert_int_equal(box_stop(&b), 0);
 	box_must_open(&b);
 	assert_true(hs_core_report(b.core)->clean_stop);
 	box_expect(&b, 0, 8, 1);
 	box_expect(&b, 8, 8, 2);
+}
+
+/* What was read, and what was written back, just before. */
+static void what_is_on_hold_comes_back_clean(void **state)
+{
+	box_write(&b, 0, 8, 1, 0);
+	box_flush(&b);
+	box_hold(&b, HS_ORIGIN, HS_IO_FLUSH);
+	box_drain(&b, true);
+	box_run(&b);
+	box_let(&b);
+	box_drain(&b, false);
+	assert_int_equal(hs_cur(box_state(&b, 0)), HS_WRITTEN);
+	box_expect(&b, 8, 8, 0);
+	assert_true(box_state(&b, 1) & HS_S_HOLD);
+	assert_int_equal(box_stop(&b), 0);
+	box_cut(&b, 0);
+	box_must_open(&b);
+	assert_int_equal(hs_dur(box_state(&b, 0)), HS_D_CLEAN);
+	assert_int_equal(hs_dur(box_state(&b, 1)), HS_D_CLEAN);
+	box_expect(&b, 0, 8, 1);
+	assert_int_equal(box_value(b.dev[HS_ORIGIN].durable, 0), 1);
+}
+
+/* INVARIANTS 30: the shell's own FLUSH may succeed then, and nobody would know. */
+static void an_origin_flush_that_fails_prevents_it(void **state)
+{
+	box_write(&b, 0, 8, 1, 0);
+	box_flush(&b);
+	box_hold(&b, HS_ORIGIN, HS_IO_FLUSH);
+	box_drain(&b, true);
+	box_run(&b);
+	box_let(&b);
+	assert_int_equal(hs_cur(box_state(&b, 0)), HS_WRITTEN);
+	box_fault(&b, HS_ORIGIN, HS_IO_FLUSH, 0, 0, 1);
+	assert_int_equal(box_stop(&b), -EIO);
+	box_no_faults(&b);
+	box_must_open(&b);
+	assert_false(hs_core_report(b.core)->clean_stop);
+	assert_int_equal(hs_dur(box_state(&b, 0)), HS_D_DIRTY);
+	box_expect(&b, 0, 8, 1);
 }
 
 int main(void)
@@ -125,6 +160,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_failed_mark_prevents_it, setup, teardown),
 		cmocka_unit_test_setup_teardown(it_waits_for_the_background_and_ends, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_stop_can_be_taken_back, setup, teardown),
+		cmocka_unit_test_setup_teardown(what_is_on_hold_comes_back_clean, setup, teardown),
+		cmocka_unit_test_setup_teardown(an_origin_flush_that_fails_prevents_it, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -24,15 +24,6 @@ static struct hs_counters *counters(void)
 	return &n;
 }
 
-static void drain(void)
-{
-	struct hs_out out;
-
-	hs_out_init(&out);
-	hs_core_drain(b.core, true, &out);
-	box_control(&b, &out);
-}
-
 static void dirty_blocks(u64 n)
 {
 	u64 i;
@@ -45,7 +36,7 @@ static void dirty_blocks(u64 n)
 static void neighbours_go_to_the_origin_in_one_write(void **state)
 {
 	dirty_blocks(4);
-	drain();
+	box_drain(&b, true);
 	box_run(&b);
 	assert_int_equal(b.count[HS_ORIGIN][HS_IO_WRITE], 1);
 	assert_int_equal(counters()->write_backs, 4);
@@ -92,7 +83,7 @@ static void it_can_be_switched_off_but_not_against_drain(void **state)
 	dirty_blocks(17);
 	box_ticks(&b, 100, 1000);
 	assert_int_equal(b.count[HS_ORIGIN][HS_IO_WRITE], 0);
-	drain();
+	box_drain(&b, true);
 	box_ticks(&b, 20, 100);
 	assert_int_equal(counters()->dirty, 0);
 }
@@ -102,7 +93,7 @@ static void a_write_during_write_back_stays_dirty(void **state)
 {
 	dirty_blocks(1);
 	box_hold(&b, HS_ORIGIN, HS_IO_WRITE);
-	drain();
+	box_drain(&b, true);
 	box_run(&b);
 	assert_true(box_find(&b, HS_ORIGIN, HS_IO_WRITE) >= 0);
 	assert_int_equal(box_write(&b, 0, 8, 9, 0), 0);
@@ -111,7 +102,7 @@ static void a_write_during_write_back_stays_dirty(void **state)
 	b.core->wb_want = HS_WANT_NONE;
 	box_run(&b);
 	assert_int_equal(hs_cur(box_state(&b, 0)), HS_DIRTY);
-	drain();
+	box_drain(&b, true);
 	box_ticks(&b, 20, 1000);
 	assert_int_equal(box_value(b.dev[HS_ORIGIN].durable, 0), 9);
 }
@@ -120,7 +111,7 @@ static void what_was_overwritten_meanwhile_is_skipped(void **state)
 {
 	dirty_blocks(3);
 	box_hold(&b, HS_CACHE, HS_IO_READ);
-	drain();
+	box_drain(&b, true);
 	box_write(&b, 8, 8, 9, 0);
 	box_hold(&b, HS_ORIGIN, HS_IO_FLUSH);
 	b.held &= ~(1u << (8 * HS_CACHE + HS_IO_READ));
@@ -141,7 +132,7 @@ static void the_origin_does_not_change_under_a_clean_name(void **state)
 	assert_int_equal(hs_dur(box_state(&b, 0)), HS_D_CLEAN);
 	box_hold(&b, HS_CACHE, HS_IO_FLUSH);
 	box_write(&b, 0, 8, 5, 0);
-	drain();
+	box_drain(&b, true);
 	box_ticks(&b, 10, 300);
 	assert_int_equal(b.count[HS_ORIGIN][HS_IO_WRITE], 0);
 	box_let(&b);
@@ -153,7 +144,7 @@ static void errors_are_retried_with_back_off(void **state)
 {
 	dirty_blocks(1);
 	box_fault(&b, HS_ORIGIN, HS_IO_WRITE, 0, 0, -1);
-	drain();
+	box_drain(&b, true);
 	box_ticks(&b, 100, 100);
 	assert_in_range(counters()->write_back_errors, 3, 5);
 	assert_int_equal(hs_cur(box_state(&b, 0)), HS_DIRTY);
@@ -185,7 +176,7 @@ static void rot_is_not_written_back(void **state)
 {
 	dirty_blocks(2);
 	box_rot(&b, HS_CACHE, (u64)(box_slot_data(&b, (u32)box_slot(&b, 0)) - b.dev[HS_CACHE].now));
-	drain();
+	box_drain(&b, true);
 	box_ticks(&b, 5, 1000);
 	assert_true(box_state(&b, 0) & HS_S_LOST);
 	assert_int_equal(counters()->lost, 1);
