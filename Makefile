@@ -139,7 +139,7 @@ $(BUILD)/nbdkit-hotset-plugin.so: $(call objects,$(NBD_SRC)) $(BUILD)/libhotset.
 	$(call Q,LD)$(CC) -shared -Wl,-z,nodelete -Wl,--version-script=$(BUILD)/plugin.map $(HS_LDFLAGS) -o $@ $(filter-out %.map,$^) $(APP_LIBS)
 
 # tests/lib/simdev.c puts the simulator's disks under the engine.
-$(BUILD)/tests/%: $(BUILD)/obj/tests/unit/%.o $(call objects,$(TESTLIB_SRC) sim/disk.c) $(BUILD)/libhotset.a
+$(BUILD)/tests/%: $(BUILD)/obj/tests/unit/%.o $(call objects,$(TESTLIB_SRC) sim/disk.c sim/inside.c) $(BUILD)/libhotset.a
 	@mkdir -p $(@D)
 	$(call Q,LD)$(CC) $(HS_LDFLAGS) -Wl,--wrap=hs_target_open -o $@ $^ $(APP_LIBS) -lcmocka
 

@@ -4,7 +4,7 @@
  * show only much later and by chance.
  */
 #include "core/internal.h"
-#include "sim/sim.h"
+#include "sim/inside.h"
 
 bool sim_inside_space_wait(const struct hs_core *core)
 {

@@ -27,6 +27,7 @@
 #include "core/core.h"
 #include "sim/count.h"
 #include "sim/disk.h"
+#include "sim/inside.h"
 
 #define SIM_US			1000ull			/* ns */
 #define SIM_MS			1000000ull
@@ -424,14 +425,6 @@ int sim_superblock(struct sim_world *w, const struct sim_cut *cut, struct hs_sb 
 /* Claims that a lost last transaction takes back: all made since its write began. */
 u64 sim_audit_claims(const struct sim_world *w, const struct hs_core *core);
 u64 sim_origin_fingerprint(const struct sim_world *w);
-
-/* ---- inside.c: all that looks into the core's own structures ------------------------------------------------ */
-
-/* Was that a step of a commit that scans for what found no room on a todo list? */
-bool sim_inside_scan(const struct hs_core *core, const struct hs_req *req);
-/* A slot whose name has to change, but no list brings a commit to it; ~0u: none. Not of a failed cache. */
-u32 sim_inside_forgotten(const struct hs_core *core);
-bool sim_inside_space_wait(const struct hs_core *core);	/* a commit waits for room in the ring */
 
 /* ---- life.c ---------------------------------------------------------------------------------------------- */
 

@@ -180,6 +180,29 @@ static void a_mode_is_durable_only_when_nothing_is_dirty(void **state)
 	box_expect(&b, 8, 8, 2);
 }
 
+/* ... nor named dirty: if the cache fails before its drop is durable, a discarded block is dirty again. */
+static void a_mode_is_durable_only_when_nothing_is_named_dirty(void **state)
+{
+	struct box_req d;
+
+	some_blocks(1, 1);
+	box_hold(&b, HS_CACHE, HS_IO_FLUSH);
+	box_begin(&b, &d, HS_OP_DISCARD, 0, 8, 0);
+	box_run(&b);
+	assert_int_equal(counters()->dirty, 0);
+	set_mode(HS_MODE_WRITETHROUGH);
+	box_ticks(&b, 3, 1000);
+	assert_int_equal(box_find(&b, HS_CACHE, HS_IO_WRITE), -1);
+	assert_int_equal(hs_core_mode_durable(b.core), HS_MODE_WRITEBACK);
+	assert_false(b.core->meta.mode_writing);
+	box_let(&b);
+	box_ticks(&b, 3, 1000);
+	assert_true(d.done);
+	assert_int_equal(d.r.error, 0);
+	assert_int_equal(hs_core_mode_durable(b.core), HS_MODE_WRITETHROUGH);
+	box_drop(&d);
+}
+
 static void write_back_begins_when_that_is_durable(void **state)
 {
 	set_mode(HS_MODE_WRITETHROUGH);
@@ -292,6 +315,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(after_a_failed_table_write_no_superblock_follows, setup, teardown),
 		cmocka_unit_test_setup_teardown(superblock_copies_alternate, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_mode_is_durable_only_when_nothing_is_dirty, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_mode_is_durable_only_when_nothing_is_named_dirty, setup, teardown),
 		cmocka_unit_test_setup_teardown(write_back_begins_when_that_is_durable, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_switch_to_and_fro_leaves_nothing_dirty_behind, setup, teardown),
 		cmocka_unit_test(no_ring_sticks),
