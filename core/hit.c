@@ -25,7 +25,6 @@ u64 hs_hit_begin(struct hs_core *core, struct hs_req *req)
 	struct hs_set *st = hs_set_at(core, req->set);
 	struct hs_list *bucket = hs_lock_bucket(sh, core, req->first);
 	u16 way = hs_set_find_any(core, st, req->first, HS_NIL);
-
 	enum hs_cur cur;
 
 	if (way == HS_NIL || !hs_list_empty(bucket) || hs_peek(core->mode) == HS_MODE_BYPASS)
