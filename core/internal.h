@@ -378,7 +378,7 @@ struct hs_stop {
 	struct hs_req req;
 	u64 fingerprint, round;
 	u32 failures;		/* of origin FLUSHes, as it began */
-	bool flushed;		/* the origin, for what was on hold */
+	u32 tries;		/* to bring all to rest */
 };
 
 struct hs_journal {

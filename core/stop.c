@@ -3,7 +3,7 @@
  * Clean stop: first everything comes to rest and is committed, and what is on hold gets its origin FLUSH, so that the
  * cache is as warm afterwards as it was; then, asked for apart, the clean mark.
  *
- *	QUIET -> COMMIT -> [origin FLUSH -> QUIET -> COMMIT] -> done		MARK -> done
+ *	QUIET -> COMMIT -> [origin FLUSH -> QUIET -> COMMIT] ... -> done		MARK -> done
  */
 #include "core/internal.h"
 
@@ -27,6 +27,22 @@ static s32 hs_stop_error(const struct hs_core *core)
 	if (hs_peek(core->failed) || hs_sum_unnamed(core) || hs_peek(core->oflush_failures) != core->stop.failures)
 		return -EIO;
 	return 0;
+}
+
+/*
+ * A commit leaves on hold what it took up for another reason, and then the next FLUSH does not flip the phase; it leaves on
+ * the list a block of which it took up an older version. What has still not come to rest after so many tries will be read
+ * from the origin again.
+ */
+#define STOP_TRIES	4u
+
+static bool hs_stop_rested(struct hs_core *core, struct hs_out *out)
+{
+	bool hold = hs_sum_hold(core, 0) + hs_sum_hold(core, 1);
+
+	if (hold)
+		hs_oflush_want(core, out);
+	return !hold && !hs_any_todo(core);
 }
 
 static enum hs_step_result hs_stop_mark(struct hs_core *core, struct hs_req *req, struct hs_out *out)
@@ -60,11 +76,10 @@ enum hs_step_result hs_stop_step(struct hs_core *core, struct hs_req *req, struc
 	case S_COMMIT:
 		if (j->done_round < core->stop.round || j->commit_running || j->meta_running)
 			return hs_stop_park(core, req);
-		if (!core->stop.flushed && !hs_peek(core->failed) && hs_sum_hold(core, 0) + hs_sum_hold(core, 1)) {
-			core->stop.flushed = true;
-			hs_oflush_want(core, out);
+		if (!hs_peek(core->failed) && core->stop.tries < STOP_TRIES && !hs_stop_rested(core, out)) {
+			core->stop.tries++;
 			req->state = S_QUIET;
-			return hs_stop_park(core, req);
+			return HS_AGAIN;
 		}
 		return hs_stop_done(req, hs_stop_error(core));
 	default:
@@ -81,7 +96,7 @@ static struct hs_req *hs_stop_run(struct hs_core *core, u8 state, struct hs_out 
 struct hs_req *hs_core_stop(struct hs_core *core, struct hs_out *out)
 {
 	hs_poke(core->stopping, 1);
-	core->stop.flushed = false;
+	core->stop.tries = 0;
 	core->stop.failures = hs_peek(core->oflush_failures);
 	return hs_stop_run(core, S_QUIET, out);
 }

@@ -415,8 +415,11 @@ void sim_audit_counters(struct sim_world *w)
 		sim_count(SIM_C_RETIRED);
 }
 
-/* What was evicted by the last commit of all keeps its name, and will be there again. Nothing else may be left. */
-void sim_audit_retired(struct sim_world *w)
+/*
+ * After the first half of a stop. What was evicted by the last commit of all keeps its name, and will be there again; no other
+ * slot is retired. What is clean is named so.
+ */
+void sim_audit_rested(struct sim_world *w)
 {
 	struct hs_slot_view view;
 	u32 slot;
@@ -425,6 +428,8 @@ void sim_audit_retired(struct sim_world *w)
 		hs_slot_look(w->core, slot, &view);
 		if (view.busy && view.durable == HS_D_NONE)
 			sim_fail(w, "slot %u is retired and does not become free", slot);
+		if (view.named && !view.dirty && view.durable == HS_D_NONE)
+			sim_fail(w, "slot %u is clean, and has no name after a stop", slot);
 	}
 }
 

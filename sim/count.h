@@ -50,6 +50,7 @@
 	X(FORMAT_AGAIN, "formats of a device that was a cache") \
 	X(STOP, "clean stops") \
 	X(STOP_DIRTY, "clean stops with dirty blocks") \
+	X(SUSPEND, "stops taken back: suspended and resumed") \
 	X(STOP_FAILED, "stops that failed, as a fault allows") \
 	X(OFFLINE_CHECK, "offline checks") \
 	X(OFFLINE_WRITEBACK, "offline write-backs") \

@@ -421,6 +421,7 @@ void sim_shell_tick(struct sim_world *w)
 {
 	struct hs_out out;
 
+	w->tick_due = false;
 	if (!w->ticking)
 		return;
 	hs_out_init(&out);
@@ -430,6 +431,7 @@ void sim_shell_tick(struct sim_world *w)
 	check_hanging(w);
 	check_mode(w);
 	sim_event_add(w, 90 * SIM_MS + sim_below(&w->rng, 20) * SIM_MS, SIM_EV_TICK, NULL, 0);
+	w->tick_due = true;
 }
 
 static bool users_have_asked(struct sim_world *w)
@@ -480,7 +482,6 @@ static void serve_begin(struct sim_world *w)
 /* False: a cut came. */
 static bool serve(struct sim_world *w, enum ending ending)
 {
-	serve_begin(w);
 	w->life_ops = sim_between(&w->fate, 1, w->plan.ops);
 	sim_users_start(w);
 	sim_loop(w, users_have_asked, SIM_FOREVER / 2, "serving");
@@ -488,12 +489,10 @@ static bool serve(struct sim_world *w, enum ending ending)
 		w->stop_at = w->events + sim_spread(&w->fate, 1, 2000);
 		sim_loop(w, users_are_answered, SIM_FOREVER / 2, "serving");
 		sim_audit_counters(w);
-		count_life(w);
 		return false;
 	}
 	sim_loop(w, users_are_answered, SIM_FOREVER / 2, "serving");
 	sim_audit_counters(w);
-	count_life(w);
 	return true;
 }
 
@@ -593,7 +592,7 @@ static s32 stop_clean(struct sim_world *w)
 	err = stop_half(w, false);
 	if (err)
 		return err;
-	sim_audit_retired(w);
+	sim_audit_rested(w);
 	/* Nothing touches the origin any more. */
 	if (sim_disk_fault(origin, HS_IO_FLUSH, 0, 0, w->now)) {
 		w->flush_failed = ++w->clock;
@@ -610,6 +609,30 @@ static void judge_stop(struct sim_world *w, s32 err)
 	if (err != -EIO || !(hs_core_failed(w->core) || w->flush_failed || w->last_error))
 		sim_fail(w, "it cannot be stopped clean: %d", err);
 	sim_count(SIM_C_STOP_FAILED);
+}
+
+/* A device suspended and resumed: the first half of a stop, taken back. False: a cut came. */
+static bool suspend(struct sim_world *w)
+{
+	s32 err;
+
+	cut_soon(w, 15, 300);
+	w->ticking = false;
+	err = stop_half(w, false);
+	if (err == -EINTR)
+		return false;
+	w->stop_at = SIM_FOREVER;
+	if (err)
+		judge_stop(w, err);
+	else
+		sim_audit_rested(w);
+	sim_audit_counters(w);
+	hs_core_resume(w->core);
+	w->ticking = true;
+	if (!w->tick_due)
+		sim_shell_tick(w);
+	sim_count(SIM_C_SUSPEND);
+	return true;
 }
 
 /* True: stopped clean. */
@@ -730,23 +753,37 @@ static bool give_up(struct sim_world *w)
 	return true;
 }
 
+/* Serves, and ends in one of many ways. True: stopped clean. */
+static bool serve_and_end(struct sim_world *w, enum ending ending, bool everything)
+{
+	bool served;
+
+	serve_begin(w);
+	if (ending == END_STOP && !(sim_hash2(w->seed ^ 0x73757370656e64, w->life) % 3) && (!serve(w, ending) || !suspend(w))) {
+		die_somehow(w);
+		return false;
+	}
+	served = serve(w, ending);
+	count_life(w);
+	if (!served) {
+		die(w, ending == END_CUT);
+		return false;
+	}
+	cut_soon(w, 25, 300);
+	return stop(w, everything);
+}
+
 static bool life(struct sim_world *w)
 {
 	enum ending ending = (enum ending)sim_below(&w->fate, END_OVER);
 	s32 mode = sim_one_in(&w->fate, 5) ? (s32)sim_below(&w->fate, HS_MODE_COUNT) : -1;
-	bool clean = false, everything = sim_one_in(&w->fate, 2);
+	bool everything = sim_one_in(&w->fate, 2);
 
 	if (sim_one_in(&w->fate, 2))
 		ending = END_CUT;
 	if (open_cache(w, mode) != OPENED)
 		return give_up(w);
-	if (!serve(w, ending)) {
-		die(w, ending == END_CUT);
-	} else {
-		cut_soon(w, 25, 300);
-		clean = stop(w, everything);
-	}
-	between_lives(w, clean);
+	between_lives(w, serve_and_end(w, ending, everything));
 	return true;
 }
 

@@ -38,6 +38,7 @@ void sim_shell_init(struct sim_world *w)
 	w->in_flight = 0;
 	w->learner = NULL;
 	sim_events_drop(w);
+	w->tick_due = false;
 }
 
 /* How long until a thread comes by. */

@@ -238,6 +238,7 @@ struct sim_world {
 	bool machine_done;		/* open, claim, stop, mark or format has ended */
 	s32 machine_error;
 	bool serving, ticking, stopping;
+	bool tick_due;			/* its event is on its way */
 	u32 in_flight;			/* parts */
 	struct sim_io io[SIM_IOS];
 	u32 free_io, nr_io;
@@ -414,8 +415,8 @@ void sim_audit_half_formatted(struct sim_world *w);
 void sim_audit_served(struct sim_world *w, u64 claims, bool pin);
 /* Counters equal a full scan. */
 void sim_audit_counters(struct sim_world *w);
-/* Nothing is read, all is committed: no slot is retired. */
-void sim_audit_retired(struct sim_world *w);
+/* After the first half of a stop: nobody reads, all is committed. */
+void sim_audit_rested(struct sim_world *w);
 /* After a stop with write-back: every sector, on the origin's media alone, but of the blocks in `lost`. */
 void sim_audit_origin(struct sim_world *w, const u8 *lost);
 /* Blocks whose only copy is lost: a byte each is set. */
