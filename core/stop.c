@@ -22,11 +22,9 @@ static enum hs_step_result hs_stop_done(struct hs_req *req, s32 error)
 }
 
 /* A FLUSH of the origin that failed has told only us. */
-static s32 hs_stop_error(const struct hs_core *core)
+static bool hs_origin_failed(const struct hs_core *core)
 {
-	if (hs_peek(core->failed) || hs_sum_unnamed(core) || hs_peek(core->oflush_failures) != core->stop.failures)
-		return -EIO;
-	return 0;
+	return hs_peek(core->oflush_failures) != core->stop.failures;
 }
 
 /*
@@ -36,13 +34,15 @@ static s32 hs_stop_error(const struct hs_core *core)
  */
 #define STOP_TRIES	4u
 
-static bool hs_stop_rested(struct hs_core *core, struct hs_out *out)
+static bool hs_stop_again(struct hs_core *core, struct hs_out *out)
 {
 	bool hold = hs_sum_hold(core, 0) + hs_sum_hold(core, 1);
 
+	if (hs_peek(core->failed) || hs_origin_failed(core) || core->stop.tries == STOP_TRIES)
+		return false;
 	if (hold)
 		hs_oflush_want(core, out);
-	return !hold && !hs_any_todo(core);
+	return hold || hs_any_todo(core);
 }
 
 static enum hs_step_result hs_stop_mark(struct hs_core *core, struct hs_req *req, struct hs_out *out)
@@ -76,12 +76,13 @@ enum hs_step_result hs_stop_step(struct hs_core *core, struct hs_req *req, struc
 	case S_COMMIT:
 		if (j->done_round < core->stop.round || j->commit_running || j->meta_running)
 			return hs_stop_park(core, req);
-		if (!hs_peek(core->failed) && core->stop.tries < STOP_TRIES && !hs_stop_rested(core, out)) {
+		if (hs_stop_again(core, out)) {
 			core->stop.tries++;
 			req->state = S_QUIET;
 			return HS_AGAIN;
 		}
-		return hs_stop_done(req, hs_stop_error(core));
+		return hs_stop_done(req, hs_peek(core->failed) || hs_origin_failed(core) ||
+						 hs_sum_unnamed(core) ? -EIO : 0);
 	default:
 		return hs_stop_mark(core, req, out);
 	}
