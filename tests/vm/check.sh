@@ -97,7 +97,7 @@ complaints() { # LOG SCRIPT: lines that must not be there
 
 # One machine, to its end, or killed: why not, if it did not go well.
 boot() { # KERNEL-DIR SCRIPT DIR NUMBER LAST-ROUND LIMIT KILL-AFTER
-	local options=() append memory cpus
+	local options=() append memory cpus ended
 	memory=$(mark memory "$2" 1536)
 	cpus=$(mark cpus "$2" 2)
 	append="quiet hotset.boot=$4 hotset.last=$5 $(mark cmdline "$2" "")"
@@ -106,14 +106,18 @@ boot() { # KERNEL-DIR SCRIPT DIR NUMBER LAST-ROUND LIMIT KILL-AFTER
 		>>"$3/qemu.log" 2>&1 </dev/null &
 	qemu=$!
 	if [ -n "$7" ]; then
-		timeout "$6" bash -c "until grep -aqs '^flushed ' '$3/results$4'; do sleep 0.2; done"
+		timeout "$6" bash -c "until grep -aqs '^flushed ' '$3/results$4' || ! kill -0 $qemu; do sleep 0.2; done" \
+			2>/dev/null || echo "it flushed nothing in $6 s"
 		sleep "$7"
-		kill -KILL $qemu
+		kill -KILL $qemu 2>/dev/null
 	else
 		timeout "$6" tail --pid=$qemu -f /dev/null || { echo "it took more than $6 s"; kill -KILL $qemu; }
 	fi
 	wait $qemu 2>/dev/null
+	ended=$?
 	qemu=
+	# One that ended by itself met a failure: its test goes on until it is killed.
+	[ -z "$7" ] || [ $ended = 137 ] || echo "it ended before it was killed"
 	complaints "$3/console$4" "$2" >"$3/complaints"
 	[ ! -s "$3/complaints" ] || echo "the kernel complains"
 	[ -n "$7" ] || grep -aqx 'status 0' "$3/results$4" || echo "status"

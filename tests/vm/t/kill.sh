@@ -9,6 +9,7 @@
 # after: "$HOTSET" check --data cache
 load_module
 create c "0 $(sectors /dev/vda) hotset /dev/vda /dev/vdb 1 1 dirty_age=1" || die "not created: $(dmesg | tail -n 3)"
+at_least "rounds flushed by the machines before" $last $((boot - 1))
 [ $last = 0 ] || pattern verify /dev/mapper/c 9 $last || die "after round $last"
 if [ $boot -lt 21 ]; then
 	pattern write /dev/mapper/c 9 $((last + 1)) 1000000
