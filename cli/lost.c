@@ -128,6 +128,26 @@ static bool is_live(const char *target)
 	       hs_control_probe(path) == HS_SERVER_LIVE;
 }
 
+/* The kernel's target counts the blocks and keeps no list; the way to one, with the devices' names. */
+static int kernel_refuse(const struct lost *lost)
+{
+	struct hs_kernel_state state;
+	const char *name = lost->target, *cache;
+
+	if (hs_kernel_look(name, &state))
+		return HS_EXIT_FAILED;
+	cache = state.cache[0] ? state.cache : "CACHE";
+	if (lost->range)
+		return hs_fail("%s: the kernel runs it, and forgets nothing: 'hotset detach %s --keep-dirty' first, "
+			       "then 'hotset lost %s --forget %s --origin %s'", name, name, cache, lost->range,
+			       state.origin[0] ? state.origin : "ORIGIN");
+	if (!state.stats.lost)
+		return hs_fail("%s: the kernel runs it, and knows of nothing lost; to look closer: 'hotset detach %s "
+			       "--keep-dirty' first, then 'hotset check --data %s'", name, name, cache);
+	return hs_fail("%s: the kernel runs it, and lists none of its %" PRIu64 " lost blocks: 'hotset detach %s "
+		       "--keep-dirty' first, then 'hotset lost %s'", name, state.stats.lost, name, cache);
+}
+
 static void range_parse(const struct hs_cmd *cmd, struct lost *lost)
 {
 	lost->range = optarg;
@@ -153,8 +173,7 @@ static int run(const struct hs_cmd *cmd, int argc, char **argv)
 	if (is_live(lost.target))
 		return live_run(&lost);
 	if (hs_name_valid(lost.target) && access(lost.target, F_OK) && hs_kernel_is(lost.target))
-		return hs_fail("%s: the kernel runs it, and lists nothing: 'hotset detach %s --keep-dirty' first, then "
-			       "'hotset lost CACHE'", lost.target, lost.target);
+		return kernel_refuse(&lost);
 	return offline_run(cmd, &lost);
 }
 

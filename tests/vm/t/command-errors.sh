@@ -84,7 +84,11 @@ refused 'in use' check /dev/nullb1
 status=1
 refused 'in use' writeback /dev/nullb0 /dev/nullb1
 refused 'in use' format /dev/nullb0 /dev/nullb1 --force
-refused 'the kernel runs it, and lists nothing' lost data
+refused "knows of nothing lost; .*'hotset detach data --keep-dirty' first, then 'hotset check --data /dev/nullb1'" lost data
+refused "forgets nothing: 'hotset detach data --keep-dirty' first, then 'hotset lost /dev/nullb1 --forget 4K+4K --origin /dev/nullb0'" \
+	lost data --forget 4K+4K
+refused 'in use' lost /dev/nullb1
+refused 'in use' lost /dev/nullb1 --forget 4K+4K --origin /dev/nullb0
 
 echo "settings"
 refused 'no setting nonsense' set data nonsense=1
