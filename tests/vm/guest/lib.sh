@@ -84,6 +84,25 @@ pair() { # ORIGIN-MIB CACHE-MIB
 	disk 1 "$2"
 }
 
+# A live device gets another table, and is not asked to write anything out first.
+swap_table() { # NAME TABLE
+	dmsetup suspend --noflush --nolockfs "$1" && dmsetup reload "$1" --table "$2" && dmsetup resume --noudevsync "$1" ||
+		die "table of $1"
+}
+
+# The pair behind devices that can be made to fail: /dev/mapper/o and /dev/mapper/k, of $olen and $clen sectors.
+frail_pair() { # ORIGIN-MIB CACHE-MIB
+	pair "$1" "$2"
+	olen=$(sectors /dev/nullb0)
+	clen=$(sectors /dev/nullb1)
+	create o "0 $olen linear /dev/nullb0 0"
+	create k "0 $clen linear /dev/nullb1 0"
+}
+origin_ok() { swap_table o "0 $olen linear /dev/nullb0 0"; }
+origin_bad() { swap_table o "0 $olen error"; }
+cache_ok() { swap_table k "0 $clen linear /dev/nullb1 0"; }
+cache_bad() { swap_table k "0 $clen error"; }
+
 # The usual device on it, all of the origin.
 hotset() { # NAME ARGUMENTS
 	create "$1" "0 $(sectors /dev/nullb0) $target /dev/nullb0 /dev/nullb1 $2"

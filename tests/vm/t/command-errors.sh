@@ -127,7 +127,6 @@ hs attach data /dev/nullb0 /dev/nullb1 --accept-changed-origin >/dev/null || die
 hs detach data >/dev/null || die "detach"
 
 echo "detach while write-back fails: the device stays, and so do the data"
-modprobe dm-flakey
 create o "0 131072 linear /dev/nullb0 0"
 hs format /dev/mapper/o /dev/nullb1 --force >/dev/null || die "format"
 hs attach data /dev/mapper/o /dev/nullb1 --set writeback=off >/dev/null || die "attach"

@@ -26,7 +26,6 @@ write() { # MIB SEEK
 disk 0 64
 disk 1 32
 dd if=/dev/urandom of=/tmp/data bs=1M count=8 2>/dev/null
-modprobe dm-flakey
 origin() { create o "0 131072 linear /dev/nullb0 0"; }
 cache() { create k "0 65536 linear /dev/nullb1 0"; }
 mkdir -p /etc/hotset

@@ -3,19 +3,7 @@
 # says what went wrong, and what was flushed is there when the devices are well again.
 # timeout: 600
 load_module
-disk 0 32
-disk 1 24
-olen=$(sectors /dev/nullb0) clen=$(sectors /dev/nullb1)
-create o "0 $olen linear /dev/nullb0 0"
-create k "0 $clen linear /dev/nullb1 0"
-swap_table() { # NAME TABLE
-	dmsetup suspend --noflush --nolockfs $1 && dmsetup reload $1 --table "$2" && dmsetup resume --noudevsync $1 ||
-		die "table of $1"
-}
-origin_ok() { swap_table o "0 $olen linear /dev/nullb0 0"; }
-origin_bad() { swap_table o "0 $olen error"; }
-cache_ok() { swap_table k "0 $clen linear /dev/nullb1 0"; }
-cache_bad() { swap_table k "0 $clen error"; }
+frail_pair 32 24
 check() { # WHEN
 	dd if=/dev/mapper/c of=/tmp/out bs=64k count=32 iflag=direct 2>/dev/null || die "read: $1"
 	cmp /tmp/out /tmp/data || die "data: $1"

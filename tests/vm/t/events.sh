@@ -3,15 +3,7 @@
 # the cache device is out of service; once each.
 # timeout: 600
 load_module
-disk 0 32
-disk 1 24
-olen=$(sectors /dev/nullb0) clen=$(sectors /dev/nullb1)
-create o "0 $olen linear /dev/nullb0 0"
-create k "0 $clen linear /dev/nullb1 0"
-swap_table() { # NAME TABLE
-	dmsetup suspend --noflush --nolockfs $1 && dmsetup reload $1 --table "$2" && dmsetup resume --noudevsync $1 ||
-		die "table of $1"
-}
+frail_pair 32 24
 events() { dmsetup info -c --noheadings -o events c; }
 began() { # the number of events, and one who waits for the next
 	nr=$(events)
@@ -31,7 +23,7 @@ nr=$(events)
 sleep 3
 expect "events of good times" "$(events)" "$nr"
 began
-swap_table o "0 $olen error"
+origin_bad
 dmsetup message c 0 set dirty_limit 0
 told "write-back fails" 20
 at_least write_back_errors "$(stat_of c write_back_errors)" 1
@@ -39,7 +31,7 @@ sleep 4
 expect "events while it goes on" "$(events)" $((nr + 1))
 dmsetup message c 0 set writeback off
 dmsetup message c 0 set dirty_limit 50
-swap_table o "0 $olen linear /dev/nullb0 0"
+origin_ok
 # Rot, where dirty blocks are.
 began
 dd if=/dev/urandom of=/dev/nullb1 bs=1M seek=4 count=20 oflag=direct conv=notrunc 2>/dev/null
@@ -51,7 +43,7 @@ while dd if=/tmp/data of=/dev/mapper/c bs=64k seek=100 count=8 oflag=direct conv
 load=$!
 sleep 1
 began
-swap_table k "0 $clen error"
+cache_bad
 told "failed" 40
 expect state "$(stat_of c 13)" failed
 while kill -0 $load 2>/dev/null; do
@@ -59,7 +51,7 @@ while kill -0 $load 2>/dev/null; do
 	sleep 0.2
 done
 wait $load
-swap_table k "0 $clen linear /dev/nullb1 0"
+cache_ok
 dmsetup remove --noudevsync c || die "not removed"
 remove o
 remove k

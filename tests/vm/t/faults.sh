@@ -1,24 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-# Devices that fail (dm-flakey, dm-error tables): every request gets its own error, none hangs, clean data are served
+# Devices that fail (error tables): every request gets its own error, none hangs, clean data are served
 # by the origin, dirty ones are written back when the origin is well again.
 # short
 # timeout: 600
 load_module
-modprobe dm-flakey
-disk 0 32
-disk 1 24
-olen=$(sectors /dev/nullb0) clen=$(sectors /dev/nullb1)
-create o "0 $olen linear /dev/nullb0 0"
-create k "0 $clen linear /dev/nullb1 0"
-
-swap_table() { # NAME TABLE
-	dmsetup suspend --noflush --nolockfs $1 && dmsetup reload $1 --table "$2" && dmsetup resume --noudevsync $1 ||
-		die "table of $1"
-}
-origin_ok() { swap_table o "0 $olen linear /dev/nullb0 0"; }
-origin_bad() { swap_table o "0 $olen error"; }
-cache_ok() { swap_table k "0 $clen linear /dev/nullb1 0"; }
-cache_bad() { swap_table k "0 $clen error"; }
+frail_pair 32 24
 rd() { dd if=/dev/mapper/c of=/tmp/out bs=64k count=$1 skip=${2:-0} iflag=direct 2>/dev/null; }
 
 dd if=/dev/urandom of=/tmp/data bs=1M count=32 2>/dev/null
