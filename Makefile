@@ -74,14 +74,14 @@ HS_LDFLAGS	:= -pthread $(if $(SAN),-fsanitize=$(SAN)) -Wl,--as-needed $(LDFLAGS)
 # Kernel limits. Sanitizers enlarge stack frames, so theirs are not measured.
 CORE_CFLAGS	:= -Wvla -Wdeclaration-after-statement $(if $(SAN),,-Wframe-larger-than=1024)
 
-PACKAGES	:= libnbd blkid uuid json-c libsystemd devmapper nbdkit cmocka
+PACKAGES	:= libnbd blkid uuid json-c libsystemd devmapper ncurses nbdkit cmocka
 # Asked for only once something is compiled: `make help` and `make setup` work without them.
 pkg		 = $(or $(shell $(PKG_CONFIG) $(1) 2>/dev/null),$(if $(shell $(PKG_CONFIG) --exists $(PACKAGES) || echo no),\
 		   $(error development packages are missing ($(PACKAGES)): run `make setup` as root)))
 PKG_CFLAGS	 = $(eval PKG_CFLAGS := $$(call pkg,--cflags $(PACKAGES)))$(PKG_CFLAGS)
 LIB_LIBS	 = $(eval LIB_LIBS := $$(call pkg,--libs libnbd blkid uuid))$(LIB_LIBS)
 APP_LIBS	 = $(eval APP_LIBS := $$(call pkg,--libs libnbd blkid uuid json-c libsystemd))$(APP_LIBS)
-CLI_LIBS	 = $(eval CLI_LIBS := $$(call pkg,--libs devmapper))$(CLI_LIBS)
+CLI_LIBS	 = $(eval CLI_LIBS := $$(call pkg,--libs devmapper ncurses))$(CLI_LIBS)
 
 # One short line a file; V=1 shows the commands.
 ifeq ($(V),)

@@ -38,6 +38,7 @@ extern const struct hs_cmd hs_cmd_set;
 extern const struct hs_cmd hs_cmd_flush;
 extern const struct hs_cmd hs_cmd_stop;
 extern const struct hs_cmd hs_cmd_list;
+extern const struct hs_cmd hs_cmd_top;
 extern const struct hs_cmd hs_cmd_lost;
 extern const struct hs_cmd hs_cmd_check;
 extern const struct hs_cmd hs_cmd_dump;

@@ -1,8 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* hotset list: the servers whose control sockets are in the run directory, and the kernel's caches. */
-#include <errno.h>
-#include <glob.h>
-#include <inttypes.h>
+/* hotset list: all running caches. */
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,10 +7,9 @@
 
 #include <json-c/json.h>
 
-#include "../nbd/names.h"
+#include "caches.h"
 #include "cli.h"
 #include "control.h"
-#include "dm.h"
 #include "kernel.h"
 
 #define COLUMNS	8
@@ -43,68 +39,26 @@ static struct json_object *entry_make(struct json_object *info, struct json_obje
 	return info;
 }
 
-/* What info and stats tell of a server, or NULL. */
-static struct json_object *server_ask(const char *name)
+static void cache_add(void *list, const char *name, enum hs_kind kind)
 {
-	struct json_object *info = hs_control_ask(name, "info");
+	struct json_object *entry = NULL, *info;
 
-	if (info)
-		json_object_object_add(info, "kind", json_object_new_string("server"));
-	return entry_make(info, info ? hs_control_ask(name, "stats") : NULL);
-}
-
-/* Device-mapper devices of other targets are none of ours. */
-static void kernel_add(void *list, const char *name)
-{
-	struct json_object *info, *entry;
-
-	if (!hs_kernel_is(name))
-		return;
-	info = hs_kernel_info(name);
-	entry = entry_make(info, info ? hs_kernel_stats(name) : NULL);
+	switch (kind) {
+	case HS_KIND_NONE:
+		hs_fail("%s: its server is gone without a stop; 'hotset serve' recovers its cache", name);
+		break;
+	case HS_KIND_SERVER:
+		info = hs_control_ask(name, "info");
+		if (info)
+			json_object_object_add(info, "kind", json_object_new_string("server"));
+		entry = entry_make(info, info ? hs_control_ask(name, "stats") : NULL);
+		break;
+	case HS_KIND_KERNEL:
+		info = hs_kernel_info(name);
+		entry = entry_make(info, info ? hs_kernel_stats(name) : NULL);
+	}
 	if (entry)
 		json_object_array_add(list, entry);
-}
-
-/* Adds the server of a socket. A stale socket is mentioned, a server that just ended is not. */
-static void socket_add(struct json_object *list, const char *path)
-{
-	const char *file = strrchr(path, '/') + 1;
-	char name[NAME_MAX + 1];
-	struct json_object *server;
-
-	snprintf(name, sizeof(name), "%.*s", (int)(strlen(file) - strlen(".sock")), file);
-	if (!hs_name_valid(name))
-		return;
-	switch (hs_control_probe(path)) {
-	case HS_SERVER_NONE:
-		return;
-	case HS_SERVER_GONE:
-		hs_fail("%s: its server is gone without a stop; 'hotset serve' recovers its cache",
-			name);
-		return;
-	case HS_SERVER_LIVE:
-		server = server_ask(name);
-		if (server)
-			json_object_array_add(list, server);
-	}
-}
-
-/* Adds every live server, by name. */
-static int servers_add(struct json_object *list)
-{
-	char rundir[PATH_MAX], pattern[PATH_MAX + 16];
-	glob_t found;
-
-	if (hs_rundir_path(rundir, sizeof(rundir)))
-		return hs_fail("where servers are is not known: set HOTSET_RUNDIR or XDG_RUNTIME_DIR");
-	snprintf(pattern, sizeof(pattern), "%s/*.sock", rundir);
-	if (!glob(pattern, 0, NULL, &found)) {
-		for (size_t i = 0; i < found.gl_pathc; i++)
-			socket_add(list, found.gl_pathv[i]);
-		globfree(&found);
-	}
-	return HS_EXIT_OK;
 }
 
 /* ---- printing -------------------------------------------------------------------------------- */
@@ -171,10 +125,7 @@ static int run(const struct hs_cmd *cmd, int argc, char **argv)
 		json = true;
 	hs_arguments(cmd, argc, argv, names);
 	list = json_object_new_array();
-	code = servers_add(list);
-	/* Only root can see the kernel's; others have none that they could use. */
-	if (!code)
-		hs_dm_each(kernel_add, list);
+	code = hs_caches_each(cache_add, list);
 	if (!code && json)
 		hs_json_print(list);
 	else if (!code)

@@ -16,6 +16,7 @@ static const struct hs_cmd *const commands[] = {
 	&hs_cmd_up,
 	&hs_cmd_udev,
 	&hs_cmd_list,
+	&hs_cmd_top,
 	&hs_cmd_stats,
 	&hs_cmd_set,
 	&hs_cmd_flush,

@@ -15,7 +15,7 @@ HEADERS=${HOTSET_HEADERS:-/var/cache/hotset}
 PACKAGES="gcc libc6-dev make patch pkg-config binutils
 	debhelper dh-dkms dkms dpkg-dev udev systemd
 	nbdkit nbdkit-plugin-dev libnbd-dev libnbd-bin fuse3 socat
-	libjson-c-dev libcmocka-dev libblkid-dev uuid-dev libsystemd-dev libdevmapper-dev scdoc
+	libjson-c-dev libcmocka-dev libblkid-dev uuid-dev libsystemd-dev libdevmapper-dev libncurses-dev scdoc
 	fio qemu-utils e2fsprogs jq xz-utils bc procps util-linux
 	clang clang-tidy clang-format llvm libclang-rt-dev sparse valgrind
 	qemu-system-x86 seabios busybox-static dmsetup kmod cpio zstd xfsprogs libaio-dev zlib1g-dev

@@ -64,7 +64,7 @@ holds hotset-dkms all < <(cd "$root" && printf "usr/src/hotset-$version/%s\n" Kb
 	$(sed 's,^,core/,' core/SOURCES) core/*.h kernel/*.[ch] include/hotset/enums.h)
 [ "$(ls "$tmp"/out/*.deb | wc -l)" = 4 ] || complain "other packages: $(ls "$tmp/out")"
 
-depends hotset "$arch" libdevmapper1 libnbd0 libjson-c5 libc6 '\bnbdkit\b'
+depends hotset "$arch" libdevmapper1 libncurses6 libnbd0 libjson-c5 libc6 '\bnbdkit\b'
 depends libhotset0 "$arch" libnbd0 libblkid1
 depends libhotset-dev "$arch" "libhotset0 \(= $version\)"
 depends hotset-dkms all dkms

@@ -54,6 +54,12 @@ grep -q '^dirty  *512 ' /tmp/says || die "$(cat /tmp/says)"
 says '^hotset_slots_dirty{name="data"} 512$' hs stats data --prometheus
 (hs stats data --watch 0.5 & sleep 3; kill $!) >/tmp/watch 2>&1
 at_least "lines of --watch" "$(wc -l </tmp/watch)" 3
+(sleep 1; dd if=/dev/mapper/data of=/tmp/out bs=64k count=64 iflag=direct 2>/dev/null) &
+says '^data  *kernel writeback  *ok  *[1-9][0-9]*  *100.0  *[0-9.]*  *6.[0-9]$' hs top --batch --count 2 --interval 3
+wait $!
+dmsetup suspend data || die "suspend"
+says '^data  *kernel writeback  *suspended  *-' hs top --count 1
+dmsetup resume --noudevsync data || die "resume"
 
 hs set data dirty_limit=70 || die "set"
 dmsetup table data | grep -q 'dirty_limit=70' || die "$(dmsetup table data)"
