@@ -53,7 +53,7 @@ between io hot "read 2M 64k"
 [ "$(field cold 5) $(field cold 6) $(field cold 7)" = "0 - 0.0" ] || die "$(cat "$TMPDIR/top")"
 sort=(--sort dirty)
 between io hot "write -P 3 8M 4M"
-awk -v d="$(field hot 8)" 'BEGIN { exit !(d > 50) }' || die "dirty: $(cat "$TMPDIR/top")"
+[ "$(field hot 8)" = 50.0 ] || die "1024 of 2048 dirty: $(cat "$TMPDIR/top")"
 [ "$(awk '/^NAME/ { looks++ } looks == 2 && !/^NAME/ { print $1; exit }' "$TMPDIR/top")" = hot ] || die "not by dirty: $(cat "$TMPDIR/top")"
 
 # A terminal: keys, and it is left as it was found.
