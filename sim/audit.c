@@ -301,7 +301,7 @@ void sim_audit_superblock(struct sim_world *w, u32 copy)
 		sim_fail(w, "a superblock is written while the other is not durable");
 }
 
-void sim_audit(struct sim_world *w)
+void sim_audit(struct sim_world *w, bool worst)
 {
 	struct sim_rng r = { sim_hash2(w->seed ^ 0x6175646974, w->events) };
 	struct sim_cut cut[2];
@@ -313,6 +313,8 @@ void sim_audit(struct sim_world *w)
 		sim_fail(w, "slot %u has to change its name, but no commit will come to it", forgotten);
 	sim_cut_draw(&cut[0], &w->disk[0], &r);
 	sim_cut_draw(&cut[1], &w->disk[1], &r);
+	if (worst)
+		cut[0].keep = cut[1].keep = SIM_KEEP_NONE;
 	sim_count(SIM_C_AUDIT);
 	err = audit_load(&l);
 	if (err) {

@@ -39,6 +39,9 @@ u32 sim_inside_forgotten(const struct hs_core *core)
 		struct hs_set *st = hs_set_at(core, set);
 		u16 way = (u16)(slot & (core->ways - 1)), s = st->way[way].state;
 
+		/* A gather leaves behind what came since it began, nothing older: a FLUSH may wait for that. */
+		if (!sh->gathering && hs_slot_due(sh, s))
+			return slot;
 		if (hs_cur(s) == HS_FREE || hs_cur(s) == HS_FILL || !hs_slot_wants(s) || sh->todo.spilled ||
 		    (sh->gathering && core->commit.scan != HS_NOSET))
 			continue;

@@ -7,7 +7,10 @@
 
 /* Was that a step of a commit that scans for what found no room on a todo list? */
 bool sim_inside_scan(const struct hs_core *core, const struct hs_req *req);
-/* A slot whose name has to change, but no list brings a commit to it; ~0u: none. Not of a failed cache. */
+/*
+ * A slot whose name has to change, but no list brings a commit to it, or one that the last gather should have come to; ~0u:
+ * none. Not of a failed cache.
+ */
 u32 sim_inside_forgotten(const struct hs_core *core);
 bool sim_inside_space_wait(const struct hs_core *core);	/* a commit waits for room in the ring */
 

@@ -12,9 +12,9 @@ static void wish_draw(struct sim_plan *p, struct hs_geometry_wish *wish, struct 
 	bool small;
 	u64 blocks;
 
-	p->wide = sim_one_in(r, 16);
+	p->wide = sim_one_in(r, 16) && !p->storm;
 	small = p->wide && sim_one_in(r, 2);
-	shift = small ? 12 : p->wide ? 15 : shifts[sim_below(r, 10)];
+	shift = p->storm ? 14 : small ? 12 : p->wide ? 15 : shifts[sim_below(r, 10)];
 	wish->block_size = 1u << shift;
 	wish->assoc = p->wide || sim_one_in(r, 6) ? 32 : 16;
 	wish->consecutive = 1u << sim_below(r, wish->assoc == 32 ? 4 : 3);
@@ -122,11 +122,41 @@ static void plan_faults(struct sim_plan *p, struct sim_rng *r)
 	}
 }
 
+/*
+ * Blocks of several units that are written in place, and as a whole, while a commit goes by small steps over all slots for what
+ * was spilled, and FLUSHes wait for it.
+ */
+static void plan_storm(struct sim_plan *p, struct sim_rng *r)
+{
+	p->mode = HS_MODE_WRITEBACK;
+	p->todo_room = 1u << sim_below(r, 2);
+	p->step_budget = 1;
+	p->stall_percent = sim_between(r, 30, 80);
+	p->stall = sim_spread(r, 20 * SIM_US, SIM_MS);
+	p->weight[SIM_W_WRITE] = 80;
+	p->weight[SIM_W_FLUSH] = sim_between(r, 4, 20);
+	p->weight[SIM_W_READ] = 0;
+	p->users = 12;
+	p->hot_percent = 95;
+	p->hot_blocks = hs_min(p->geo.nr_blocks, sim_between(r, 2, 12));
+	p->think = sim_spread(r, 10 * SIM_US, 200 * SIM_US);
+	p->ragged_percent = sim_between(r, 30, 90);
+	p->seq_cutoff = p->fua_percent = 0;
+	p->latency[HS_CACHE] = (struct sim_latency){ 20, 200, 0, 0 };
+	p->flush_audit_percent = 100;
+	p->tun.writeback = true;
+	p->tun.dirty_percent = 50;
+}
+
 /* Small lists spill; small steps, put off now and then, let more happen between those of a machine. */
 static void plan_machines(struct sim_plan *p, u64 seed)
 {
 	struct sim_rng r = { sim_hash2(seed, 4) };
 
+	if (p->storm) {
+		plan_storm(p, &r);
+		return;
+	}
 	p->todo_room = sim_one_in(&r, 2) ? 0 : 1u << sim_below(&r, 3);
 	p->step_budget = sim_one_in(&r, 2) ? 0 : 1u << sim_below(&r, 4);
 	if (sim_below(&r, 6) < (p->todo_room ? 2 : 5))
@@ -148,7 +178,7 @@ static void plan_machines(struct sim_plan *p, u64 seed)
 	p->ragged_percent = sim_one_in(&r, 2) ? 90 : 30;
 	p->seq_cutoff = 0;
 	p->fua_percent = 0;
-	p->flush_audit_percent = 30;
+	p->flush_audit_percent = 100;
 	p->tun.writeback = true;
 	p->tun.dirty_percent = sim_one_in(&r, 2) ? 0 : 50;
 }
@@ -158,6 +188,7 @@ void sim_plan_draw(struct sim_plan *p, u64 seed)
 	struct sim_rng r = { sim_hash2(seed, 1) };
 
 	memset(p, 0, sizeof(*p));
+	p->storm = !(sim_hash2(seed, 7) % 16);
 	plan_geometry(p, &r);
 	p->mode = sim_one_in(&r, 2) || p->wide ? HS_MODE_WRITEBACK : (enum hs_mode)sim_below(&r, HS_MODE_COUNT);
 	p->shards = 1u << sim_below(&r, 4);

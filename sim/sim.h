@@ -88,6 +88,7 @@ struct sim_plan {
 	struct hs_tunables tun;
 	u32 faults;		/* bits of enum sim_fault */
 	u32 fault_every;	/* one about each so many requests */
+	bool storm;			/* of writes in place and others, while commits scan */
 	u32 flush_audit_percent;	/* of FLUSHes: an audit as soon as they have ended */
 	u32 audit_every;	/* one about each so many requests */
 	u32 control_every;
@@ -407,7 +408,7 @@ struct sim_memory {
 	size_t room;
 };
 void *sim_core_memory(struct sim_memory *m, size_t bytes);
-void sim_audit(struct sim_world *w);
+void sim_audit(struct sim_world *w, bool worst);
 /* After a format that was cut short: it is no cache, or one that opens. */
 void sim_audit_superblock(struct sim_world *w, u32 copy);
 void sim_audit_half_formatted(struct sim_world *w);

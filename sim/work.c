@@ -267,7 +267,7 @@ static void beside(struct sim_world *w)
 	if (w->plan.faults && sim_one_in(&r, w->plan.fault_every))
 		sim_fault_inject(w);
 	if (!w->limits->no_audit && !w->abandoned && sim_one_in(&r, w->plan.audit_every))
-		sim_audit(w);
+		sim_audit(w, false);
 }
 
 static u64 think_time(struct sim_world *w)
@@ -369,7 +369,7 @@ void sim_req_ended(struct sim_world *w, struct sim_req *q)
 		sim_oracle_end(w, q->op, !q->r.error, q->r.flags & HS_REQ_FUA);
 	if (q->r.op == HS_OP_FLUSH && !q->r.error && !w->limits->no_audit && !w->abandoned &&
 	    sim_hash2(w->seed ^ 0x666c757368, w->clock) % 100 < w->plan.flush_audit_percent)
-		sim_audit(w);
+		sim_audit(w, true);
 	/* It may be lost with what a FLUSH lost meanwhile: one that begins from now on may say so. */
 	if (op_writes(q->r.op) && w->flush_failed > q->begin)
 		w->flush_failed = w->clock;
