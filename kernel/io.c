@@ -52,6 +52,7 @@ static struct hs_flight *hs_flight_begin(struct hs_dm *dm, struct hs_req *req)
 	f = hs_flight_find(dm, NULL);
 	hs_assert(f);
 	f->req = req;
+	f->deferred = false;
 	spin_unlock_irqrestore(&dm->flight_lock, flags);
 	return f;
 }
@@ -65,7 +66,7 @@ static void hs_flight_put(struct hs_flight *f)
 	if (f->wait)
 		complete(f->wait);
 	else
-		hs_lane_push(&f->dm->lane[HS_LANE_MAIN], req);
+		hs_machine_ended_io(f->dm, req);
 }
 
 static void hs_machine_end_io(struct bio *bio)
@@ -160,19 +161,27 @@ void hs_machine_perform(struct hs_dm *dm, struct hs_req *req)
 	hs_flight_run(f);
 }
 
+void hs_machine_defer(struct hs_dm *dm, struct hs_req *req)
+{
+	hs_flight_begin(dm, req)->deferred = true;
+}
+
 bool hs_machine_finish(struct hs_dm *dm, struct hs_req *req)
 {
+	bool deferred = false;
 	struct hs_flight *f;
 	unsigned long flags;
 	u32 i;
 
 	spin_lock_irqsave(&dm->flight_lock, flags);
 	f = hs_flight_find(dm, req);
-	if (f)
+	if (f) {
+		deferred = f->deferred;
 		f->req = NULL;
+	}
 	spin_unlock_irqrestore(&dm->flight_lock, flags);
-	if (!f)
-		return false;
+	if (!f || deferred)
+		return !deferred;
 	for (i = 0; i < req->nr_io; i++)
 		if (req->io[i].op == HS_IO_READ && req->io[i].csum && !req->io[i].error)
 			hs_io_sum(dm, &req->io[i]);
