@@ -11,7 +11,7 @@
 # look-ups an I/O.
 mib=1048576
 origin_mib=256 cache_mib=64 work_mib=16
-hits=${HITS:-20000} writes=${WRITES:-150000} misses=${MISSES:-20000} zipf=${ZIPF:-20000}
+hits=${HITS:-20000} seconds=${SECONDS_EACH:-3} misses=${MISSES:-20000} zipf=${ZIPF:-20000}
 devices=${DEVICES:-raw linear hotset hotset_checksums dm_cache bcache writecache}
 parts=${PARTS:-software latency zipf} profile=${PROFILE:-read_hit}
 
@@ -161,14 +161,15 @@ json() { # DEVICE KEY
 	echo end
 }
 
-# Of the first, what fio waited for each; of the others the whole of its time, since work in the background is to count.
+# Of the first, what fio waited for each; of the others the whole of its time, since work in the background is to count:
+# the writes go on for so long that write-back has its turn.
 software() { # DEVICE
 	setup $1 fast warm
 	warm $1
 	job --rw=randread --size=${work_mib}M --io_size=$((hits * 4096))
 	json $1 cost_read_hit
 	[ $1 != hotset ] || at_least "hits" "$(stat_of x read_hits)" $hits
-	job --rw=randwrite --size=${work_mib}M --io_size=$((writes * 4096))
+	job --rw=randwrite --size=${work_mib}M --time_based --runtime=$seconds
 	json $1 cost_write_hit
 	teardown $1
 	setup $1 fast
