@@ -136,8 +136,9 @@ void hs_flights_exit(struct hs_dm *dm);
 void hs_bio_add_mem(struct bio *bio, u8 *mem, u32 bytes);	/* up to BIO_MAX_VECS pages, kmalloc'd or vmalloc'd */
 void hs_machine_perform(struct hs_dm *dm, struct hs_req *req);
 void hs_machine_perform_wait(struct hs_dm *dm, struct hs_req *req);
+/* Its I/Os are a worker's to perform: notes so, for who takes it from the lane. */
 void hs_machine_defer(struct hs_dm *dm, struct hs_req *req);
-/* If it was performing I/Os: they have ended, checksums. False: they are yet to be performed. */
+/* False: its I/Os were deferred, and are to be performed now. Else they have ended, if there were any: checksums. */
 bool hs_machine_finish(struct hs_dm *dm, struct hs_req *req);
 
 /* ---- workers, ticks (worker.c) -------------------------------------------------------------------------- */

@@ -43,7 +43,7 @@ static struct hs_flight *hs_flight_find(struct hs_dm *dm, const struct hs_req *r
 	return NULL;
 }
 
-static struct hs_flight *hs_flight_begin(struct hs_dm *dm, struct hs_req *req)
+static struct hs_flight *hs_flight_begin(struct hs_dm *dm, struct hs_req *req, bool deferred)
 {
 	struct hs_flight *f;
 	unsigned long flags;
@@ -52,7 +52,7 @@ static struct hs_flight *hs_flight_begin(struct hs_dm *dm, struct hs_req *req)
 	f = hs_flight_find(dm, NULL);
 	hs_assert(f);
 	f->req = req;
-	f->deferred = false;
+	f->deferred = deferred;
 	spin_unlock_irqrestore(&dm->flight_lock, flags);
 	return f;
 }
@@ -155,7 +155,7 @@ static void hs_flight_run(struct hs_flight *f)
 
 void hs_machine_perform(struct hs_dm *dm, struct hs_req *req)
 {
-	struct hs_flight *f = hs_flight_begin(dm, req);
+	struct hs_flight *f = hs_flight_begin(dm, req, false);
 
 	f->wait = NULL;
 	hs_flight_run(f);
@@ -163,7 +163,7 @@ void hs_machine_perform(struct hs_dm *dm, struct hs_req *req)
 
 void hs_machine_defer(struct hs_dm *dm, struct hs_req *req)
 {
-	hs_flight_begin(dm, req)->deferred = true;
+	hs_flight_begin(dm, req, true);
 }
 
 bool hs_machine_finish(struct hs_dm *dm, struct hs_req *req)
@@ -190,7 +190,7 @@ bool hs_machine_finish(struct hs_dm *dm, struct hs_req *req)
 
 void hs_machine_perform_wait(struct hs_dm *dm, struct hs_req *req)
 {
-	struct hs_flight *f = hs_flight_begin(dm, req);
+	struct hs_flight *f = hs_flight_begin(dm, req, false);
 	DECLARE_COMPLETION_ONSTACK(done);
 
 	f->wait = &done;

@@ -14,7 +14,10 @@
 #define HS_TICK_JIFFIES	(HZ / 10 ?: 1)
 #define HS_LOOK_TICKS	10u
 #define HS_LAZY_MOST	16u
-#define HS_QUICK_STEPS	6u		/* of a machine, at the end of its I/Os; each is bounded, as all under a lock are */
+/* At the end of a machine's I/Os, maybe in an interrupt: so many steps, each bounded as all under a lock are ... */
+#define HS_QUICK_STEPS	6u
+/* ... and answers to FLUSHes after each; the others get theirs from a worker. */
+#define HS_QUICK_FLUSHES	16u
 
 /* ---- lanes ------------------------------------------------------------------------------------------------ */
 
@@ -176,8 +179,9 @@ static void hs_machine_ended(struct hs_dm *dm, struct hs_req *req)
 static void hs_out_flushes(struct hs_dm *dm, struct hs_out *out, struct hs_list *flushes)
 {
 	struct hs_list *l = out->run.next;
+	u32 left = HS_QUICK_FLUSHES;
 
-	while (l != &out->run) {
+	while (l != &out->run && left) {
 		struct hs_req *req = hs_list_entry(l, struct hs_req, link);
 
 		l = l->next;
@@ -185,6 +189,7 @@ static void hs_out_flushes(struct hs_dm *dm, struct hs_out *out, struct hs_list 
 			continue;
 		hs_list_del(&req->link);
 		hs_list_add_tail(flushes, &req->link);
+		left--;
 	}
 }
 
@@ -249,15 +254,13 @@ static void hs_machine_work(struct hs_dm *dm, struct hs_req *req)
 		hs_machine_rests(dm, req, said);
 }
 
-/* Checksums may take long. */
-static bool hs_req_sums(const struct hs_req *req)
+/*
+ * Is what comes next short, and may someone wait for it? It is so of the machines that go on under the journal's lock:
+ * what ends a commit, a FLUSH of the origin, a superblock. Write-back, and the checksums of what it has read, can wait.
+ */
+static bool hs_machine_is_quick(const struct hs_dm *dm, const struct hs_req *req)
 {
-	u32 i;
-
-	for (i = 0; i < req->nr_io; i++)
-		if (req->io[i].op == HS_IO_READ && req->io[i].csum)
-			return true;
-	return false;
+	return req->domain == (s32)dm->shards;
 }
 
 /*
@@ -269,21 +272,23 @@ void hs_machine_ended_io(struct hs_dm *dm, struct hs_req *req)
 	enum hs_step_result said = HS_AGAIN;
 	u32 i;
 
-	if (hs_req_sums(req)) {
+	if (!hs_machine_is_quick(dm, req)) {
 		hs_lane_push(&dm->lane[HS_LANE_MAIN], req);
 		return;
 	}
 	hs_machine_finish(dm, req);
 	for (i = 0; i < HS_QUICK_STEPS && said == HS_AGAIN && req->domain != HS_DOMAIN_NONE; i++)
 		said = hs_machine_step(dm, req);
-	if (said == HS_IO && !hs_req_at_origin(req))
-		hs_machine_defer(dm, req);
-	if (said == HS_IO && hs_req_at_origin(req))
+	if (said == HS_IO && hs_req_at_origin(req)) {
 		hs_lane_push(&dm->lane[HS_LANE_ORIGIN], req);
-	else if (said == HS_IO || said == HS_AGAIN)
+	} else if (said == HS_IO) {
+		hs_machine_defer(dm, req);
 		hs_lane_push(&dm->lane[HS_LANE_MAIN], req);
-	else
+	} else if (said == HS_AGAIN) {
+		hs_lane_push(&dm->lane[HS_LANE_MAIN], req);
+	} else {
 		hs_machine_rests(dm, req, said);
+	}
 }
 
 static void hs_lane_run(struct hs_lane *lane)
