@@ -165,15 +165,23 @@ json() { # DEVICE KEY
 	echo end
 }
 
+idle_ns() { # since the machine was started
+	awk '$1 == ".idle_sleeptime" { print $3 }' /proc/timer_list
+}
+
 # Of the first, what fio waited for each; of the others the whole of its time, since work in the background is to count:
-# the writes go on for so long that write-back has its turn.
+# the writes go on for so long that write-back has its turn. Time in which nothing ran is told apart: bcache waits for
+# room in its journal, a fifth of a second each time.
 software() { # DEVICE
+	local idle
 	setup $1 fast warm
 	warm $1
 	job --rw=randread --size=${work_mib}M --io_size=$((hits * 4096))
 	json $1 cost_read_hit
 	[ $1 != hotset ] || at_least "hits" "$(stat_of x read_hits)" $hits
+	idle=$(idle_ns)
 	job --rw=randwrite --size=${work_mib}M --time_based --runtime=$seconds
+	figure $1 write_hit_idle $(($(idle_ns) - idle))
 	json $1 cost_write_hit
 	teardown $1
 	setup $1 fast
