@@ -39,7 +39,7 @@ mkdir -p "$dir/crc" && cp "$root"/bench/vm/crc/* "$dir/crc/"
 make -C "$kernel/headers" M="$dir/crc" modules >"$dir/crc/make.log" 2>&1 || die "crc-cost does not build: $(tail -n 3 "$dir/crc/make.log")"
 
 {
-	for variable in DEVICES PARTS HITS WRITES MISSES ZIPF PROFILE; do
+	for variable in DEVICES PARTS HITS SECONDS_EACH MISSES ZIPF PROFILE; do
 		[ -z "${!variable:-}" ] || echo "$variable='${!variable}'"
 	done
 	cat "$root/bench/vm/guest.sh"

@@ -33,7 +33,7 @@ static enum hs_step_result hs_commit_go(struct hs_core *core, u8 state, s32 doma
 static enum hs_step_result hs_commit_io(struct hs_core *core, u8 state)
 {
 	core->commit.req.state = state;
-	core->commit.req.domain = HS_DOMAIN_NONE;
+	core->commit.req.domain = hs_journal_domain(core);
 	return HS_IO;
 }
 
@@ -548,12 +548,8 @@ static enum hs_step_result hs_commit_seal(struct hs_core *core, struct hs_out *o
  */
 static enum hs_step_result hs_commit_await(struct hs_core *core, u8 state)
 {
-	struct hs_commit *c = &core->commit;
-
-	hs_poke(c->flushing, 1);
-	c->req.state = state;
-	c->req.domain = hs_journal_domain(core);
-	return HS_IO;
+	hs_poke(core->commit.flushing, 1);
+	return hs_commit_io(core, state);
 }
 
 static enum hs_step_result hs_commit_flush(struct hs_core *core, u8 state)

@@ -26,6 +26,7 @@
 #define HS_WB_MACHINES		4u
 #define HS_WB_RUN		64u		/* blocks in one write-back */
 #define HS_WB_BYTES		(256 * HS_KIB)	/* ... or bytes, or one block */
+#define HS_WB_SHARE		16u		/* I/Os of requests on the origin for each run of aged blocks beside them */
 #define HS_META_BYTES		(512 * HS_KIB)	/* buffer of checkpoint and open */
 #define HS_TX_PAGES_MAX		128u
 #define HS_TX_DATA_MAX		(64 * (u64)HS_MIB)
@@ -163,6 +164,7 @@ struct hs_shard {
 	u32 lost;			/* slots */
 	u32 sole;			/* slots that hold, by the durable map, what may be nowhere else */
 	u32 passed;			/* write-backs of what a failed cache keeps an older dirty name for */
+	u64 asked;			/* I/Os of requests on the origin, handed out */
 	u64 origin_writes;		/* ended, of any kind (R3) */
 	u64 directs;			/* of them acknowledged direct writes, discards, zeroings (R4) */
 	u64 doubts;			/* of them in flight while an origin FLUSH failed */
@@ -350,6 +352,8 @@ struct hs_wb {
 	u16 way[HS_WB_RUN];
 	bool skip[HS_WB_RUN];		/* not to be written: lost, or superseded meanwhile */
 	u32 nr, set, shard, visited, scanned;
+	u64 asked;			/* of all shards, when the last run of aged blocks was picked */
+	u32 share, share_gen;		/* such runs that it may still pick beside requests, as of that tick */
 	bool again;			/* the second read */
 	u32 failures;			/* core->oflush_failures when the write began */
 	u64 block;
@@ -398,6 +402,7 @@ struct hs_journal {
 	u64 last_second;		/* ns, of the once-a-second work */
 	u64 age_began;			/* ns, the current generation of dirty slots */
 	u64 sole;			/* of all shards, at the last tick on a failed cache */
+	u64 asked;			/* of all shards, at the last tick */
 };
 
 /* Origin-flush phase and verdict in one word, so that one peek sees both: bit 0 the current phase,
@@ -452,6 +457,8 @@ struct hs_core {
 	u32 age_gen;
 	u32 tick_gen;			/* counts ticks */
 	u32 wb_want;
+	u32 wb_share;			/* runs of aged blocks between two ticks, while requests use the origin */
+	u32 wb_resting;			/* aged blocks are left, for want of a share */
 	u32 wb_failing;
 	u32 want_abandon;		/* a write waits for a name that a failed cache cannot drop */
 	u64 sole_moved;			/* ns: since then what a failed cache alone holds has become no less */
@@ -637,6 +644,7 @@ u64 hs_sum_sole(const struct hs_core *core);
 u64 hs_sum_passed(const struct hs_core *core);
 u64 hs_sum_origin_writes(const struct hs_core *core);
 u64 hs_sum_directs(const struct hs_core *core);
+u64 hs_sum_asked(const struct hs_core *core);
 u64 hs_sum_doubts(const struct hs_core *core);
 u64 hs_sum_hold(const struct hs_core *core, u32 phase);
 bool hs_any_todo(const struct hs_core *core);

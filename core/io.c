@@ -52,7 +52,12 @@ void hs_io_origin(const struct hs_core *core, struct hs_req *req, enum hs_io_op 
 		  u32 sectors, enum hs_io_buf buf, u32 buf_off)
 {
 	struct hs_io *io = hs_io_next(req);
+	struct hs_shard *sh;
 
+	if (req->op < HS_OP_COUNT) {
+		sh = &core->shards[req->domain];
+		hs_poke(sh->asked, sh->asked + 1);
+	}
 	io->dev = HS_ORIGIN;
 	io->op = (u8)op;
 	io->buf = (u8)buf;

@@ -61,6 +61,7 @@ HS_SUM(passed, passed)
 HS_SUM(origin_writes, origin_writes)
 HS_SUM(directs, directs)
 HS_SUM(doubts, doubts)
+HS_SUM(asked, asked)
 #undef HS_SUM
 
 u64 hs_sum_dirty(const struct hs_core *core)
@@ -170,6 +171,15 @@ static bool hs_draining(const struct hs_core *core)
 	return hs_peek(core->drain) || hs_peek(core->drain_mode);
 }
 
+/* How much of an origin that requests use goes to what is merely old: a sixteenth, and one run a tick. */
+static void hs_tick_share(struct hs_core *core)
+{
+	u64 asked = hs_sum_asked(core);
+
+	hs_poke(core->wb_share, 1 + (u32)((asked - core->journal.asked) / HS_WB_SHARE));
+	core->journal.asked = asked;
+}
+
 static void hs_tick_writeback(struct hs_core *core, u64 now, bool second, struct hs_out *out)
 {
 	u64 retry_at = hs_peek(core->wb_retry_at);
@@ -184,9 +194,11 @@ static void hs_tick_writeback(struct hs_core *core, u64 now, bool second, struct
 		    (hs_peek(core->tun.writeback) && dirty * 100 > limit))
 			want = HS_WANT_ALL;
 		else if (hs_peek(core->tun.writeback) &&
-			 (second || (core->journal.wb_running && hs_peek(core->wb_want) == HS_WANT_AGED)))
+			 (second || hs_peek(core->wb_resting) ||
+			  (core->journal.wb_running && hs_peek(core->wb_want) == HS_WANT_AGED)))
 			want = HS_WANT_AGED;
 	}
+	hs_poke(core->wb_resting, 0);
 	hs_poke(core->wb_want, want);
 	for (i = 0; i < core->nr_shards; i++)
 		visit |= hs_peek(core->shards[i].queue[HS_Q_URGENT].count) || hs_peek(core->shards[i].parked);
@@ -197,12 +209,15 @@ static void hs_tick_writeback(struct hs_core *core, u64 now, bool second, struct
 		hs_wb_want(core, 1, out);
 }
 
-/* A generation of dirty slots is half the age at which they are written back; it begins now, or at opening. */
+/*
+ * A generation of dirty slots is half the age at which they are written back; it begins now, or at opening. None begins while
+ * old ones are left that could not be written back yet: generations are few, and those would seem young again.
+ */
 static void hs_tick_age(struct hs_core *core, u64 now)
 {
 	struct hs_journal *j = &core->journal;
 
-	if (now - j->age_began < hs_max(HS_SECOND, hs_peek(core->tun.dirty_age_ns) / 2))
+	if (hs_peek(core->wb_resting) || now - j->age_began < hs_max(HS_SECOND, hs_peek(core->tun.dirty_age_ns) / 2))
 		return;
 	j->age_began = now;
 	hs_poke(core->age_gen, (core->age_gen + 1) & 3);
@@ -241,6 +256,7 @@ void hs_tick(struct hs_core *core, u64 now, struct hs_out *out)
 	}
 	if (hold && (hs_draining(core) || now - core->oflush.last_begin >= HS_SECOND))
 		hs_oflush_want(core, out);
+	hs_tick_share(core);
 	hs_tick_writeback(core, now, second, out);
 	if (hs_peek(core->mode_target) != hs_peek(core->mode_durable) && !hs_peek(core->failed)) {
 		j->want_sb = true;

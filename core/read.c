@@ -279,6 +279,7 @@ static hs_noinline enum hs_step_result hs_read_quick_miss(struct hs_core *core, 
 	req->granted = HS_GRANTED;
 	req->flags = HS_P_COUNTED;
 	sh->n.read_misses++;
+	hs_poke(sh->asked, sh->asked + 1);
 	req->dst = st->free_head;
 	hs_slot_pop(core, sh, st, req->dst, req->first);
 	hs_set_reserve(core, sh, st, req->set, out);

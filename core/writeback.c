@@ -7,8 +7,10 @@
  *	START -> PICK (shard by shard) -> READ -> [READ again what is bad] -> WRITE -> PICK ... -> idle
  *
  * What is picked, in this order: blocks that a parked request needs clean; sets short of slots; then, as
- * core->wb_want says, nothing, blocks dirty for too long, or everything. Foreground writes do not wait for a
- * write-back: they take a new slot, and the old one is skipped or simply freed afterwards.
+ * core->wb_want says, nothing, blocks dirty for too long, or everything. The age alone hurries nobody: an origin that
+ * requests use gives such blocks a share of it (hs_wb_may_age), and they may grow older until the share of dirty slots says
+ * that they must go. Foreground writes do not wait for a write-back: they take a new slot, and the old one is skipped or
+ * simply freed afterwards.
  */
 #include "core/internal.h"
 
@@ -223,6 +225,32 @@ static enum hs_step_result hs_wb_read(struct hs_core *core, struct hs_wb *w)
 	return HS_IO;
 }
 
+/*
+ * What is merely old has time. As long as no request has gone to the origin since the last such run was picked, the origin
+ * is idle but for us: on with the next. Else one machine has its share, and rests until the next tick.
+ */
+static bool hs_wb_may_age(struct hs_core *core, struct hs_wb *w)
+{
+	if (w != core->wb)
+		return false;
+	if (w->share_gen != hs_peek(core->tick_gen)) {
+		w->share_gen = hs_peek(core->tick_gen);
+		w->share = hs_peek(core->wb_share);
+	}
+	if (w->share || w->asked == hs_sum_asked(core))
+		return true;
+	hs_poke(core->wb_resting, 1);
+	return false;
+}
+
+static void hs_wb_aged(const struct hs_core *core, struct hs_wb *w)
+{
+	u64 asked = hs_sum_asked(core);
+
+	w->share -= w->share && asked != w->asked;
+	w->asked = asked;
+}
+
 static enum hs_step_result hs_wb_next_shard(struct hs_core *core, struct hs_wb *w)
 {
 	w->scanned = 0;
@@ -249,10 +277,13 @@ static enum hs_step_result hs_wb_pick(struct hs_core *core, struct hs_wb *w, str
 	w->again = false;
 	if (hs_wb_pick_parked(core, sh, w, out) || hs_wb_pick_urgent(core, sh, w, out))
 		return hs_wb_read(core, w);
-	if (want == HS_WANT_NONE || !hs_shard_dirty(sh))
+	if (want == HS_WANT_NONE || !hs_shard_dirty(sh) || (want == HS_WANT_AGED && !hs_wb_may_age(core, w)))
 		return hs_wb_next_shard(core, w);
-	if (hs_wb_pick_scan(core, sh, w, want, out))
+	if (hs_wb_pick_scan(core, sh, w, want, out)) {
+		if (want == HS_WANT_AGED)
+			hs_wb_aged(core, w);
 		return hs_wb_read(core, w);
+	}
 	if (w->scanned < sh->nsets)
 		return HS_AGAIN;
 	return hs_wb_next_shard(core, w);

@@ -117,6 +117,7 @@ int hs_map(struct dm_target *ti, struct bio *bio);
 int hs_end_io(struct dm_target *ti, struct bio *bio, blk_status_t *status);
 struct hs_lane;
 void hs_call_work(struct hs_call *call, const struct hs_lane *lane);	/* a worker's: does what call->todo says */
+void hs_call_wake(struct hs_call *call);		/* a FLUSH that waited looks again; any context, no lock held */
 
 /* ---- the core's own requests (io.c) -------------------------------------------------------------------- */
 
@@ -126,7 +127,8 @@ struct hs_flight {
 	struct hs_dm *dm;
 	struct hs_req *req;		/* NULL: free */
 	atomic_t pending;
-	struct completion *wait;	/* who waits for its I/Os; NULL: it goes to a lane */
+	struct completion *wait;	/* who waits for its I/Os; NULL: it goes on by itself */
+	bool deferred;			/* its I/Os are still to be performed, by a worker */
 };
 
 int hs_flights_init(struct hs_dm *dm);
@@ -134,7 +136,9 @@ void hs_flights_exit(struct hs_dm *dm);
 void hs_bio_add_mem(struct bio *bio, u8 *mem, u32 bytes);	/* up to BIO_MAX_VECS pages, kmalloc'd or vmalloc'd */
 void hs_machine_perform(struct hs_dm *dm, struct hs_req *req);
 void hs_machine_perform_wait(struct hs_dm *dm, struct hs_req *req);
-/* Its I/Os have ended: checksums. False if it was not performing any. */
+/* Its I/Os are a worker's to perform: notes so, for who takes it from the lane. */
+void hs_machine_defer(struct hs_dm *dm, struct hs_req *req);
+/* False: its I/Os were deferred, and are to be performed now. Else they have ended, if there were any: checksums. */
 bool hs_machine_finish(struct hs_dm *dm, struct hs_req *req);
 
 /* ---- workers, ticks (worker.c) -------------------------------------------------------------------------- */
@@ -171,6 +175,8 @@ void hs_lane_push_lazy(struct hs_lane *lane, struct hs_req *req);
 void hs_lane_kick(struct hs_lane *lane);
 /* One step with its domain's lock; what it asks for is passed on before the lock is dropped. */
 enum hs_step_result hs_dm_step(struct hs_dm *dm, struct hs_req *req);
+/* A machine's I/Os have ended; any context. */
+void hs_machine_ended_io(struct hs_dm *dm, struct hs_req *req);
 /* With the domain's lock held. */
 void hs_dm_dispatch(struct hs_dm *dm, struct hs_out *out);
 void hs_dm_orphan_begin(struct hs_dm *dm);

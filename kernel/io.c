@@ -43,7 +43,7 @@ static struct hs_flight *hs_flight_find(struct hs_dm *dm, const struct hs_req *r
 	return NULL;
 }
 
-static struct hs_flight *hs_flight_begin(struct hs_dm *dm, struct hs_req *req)
+static struct hs_flight *hs_flight_begin(struct hs_dm *dm, struct hs_req *req, bool deferred)
 {
 	struct hs_flight *f;
 	unsigned long flags;
@@ -52,6 +52,7 @@ static struct hs_flight *hs_flight_begin(struct hs_dm *dm, struct hs_req *req)
 	f = hs_flight_find(dm, NULL);
 	hs_assert(f);
 	f->req = req;
+	f->deferred = deferred;
 	spin_unlock_irqrestore(&dm->flight_lock, flags);
 	return f;
 }
@@ -65,7 +66,7 @@ static void hs_flight_put(struct hs_flight *f)
 	if (f->wait)
 		complete(f->wait);
 	else
-		hs_lane_push(&f->dm->lane[HS_LANE_MAIN], req);
+		hs_machine_ended_io(f->dm, req);
 }
 
 static void hs_machine_end_io(struct bio *bio)
@@ -154,25 +155,33 @@ static void hs_flight_run(struct hs_flight *f)
 
 void hs_machine_perform(struct hs_dm *dm, struct hs_req *req)
 {
-	struct hs_flight *f = hs_flight_begin(dm, req);
+	struct hs_flight *f = hs_flight_begin(dm, req, false);
 
 	f->wait = NULL;
 	hs_flight_run(f);
 }
 
+void hs_machine_defer(struct hs_dm *dm, struct hs_req *req)
+{
+	hs_flight_begin(dm, req, true);
+}
+
 bool hs_machine_finish(struct hs_dm *dm, struct hs_req *req)
 {
+	bool deferred = false;
 	struct hs_flight *f;
 	unsigned long flags;
 	u32 i;
 
 	spin_lock_irqsave(&dm->flight_lock, flags);
 	f = hs_flight_find(dm, req);
-	if (f)
+	if (f) {
+		deferred = f->deferred;
 		f->req = NULL;
+	}
 	spin_unlock_irqrestore(&dm->flight_lock, flags);
-	if (!f)
-		return false;
+	if (!f || deferred)
+		return !deferred;
 	for (i = 0; i < req->nr_io; i++)
 		if (req->io[i].op == HS_IO_READ && req->io[i].csum && !req->io[i].error)
 			hs_io_sum(dm, &req->io[i]);
@@ -181,7 +190,7 @@ bool hs_machine_finish(struct hs_dm *dm, struct hs_req *req)
 
 void hs_machine_perform_wait(struct hs_dm *dm, struct hs_req *req)
 {
-	struct hs_flight *f = hs_flight_begin(dm, req);
+	struct hs_flight *f = hs_flight_begin(dm, req, false);
 	DECLARE_COMPLETION_ONSTACK(done);
 
 	f->wait = &done;

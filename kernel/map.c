@@ -384,6 +384,13 @@ static enum hs_went hs_call_go(struct hs_call *call, enum hs_where where)
 	return hs_call_on(call, hs_dm_step(dm, &call->req), where);
 }
 
+void hs_call_wake(struct hs_call *call)
+{
+	call->todo = HS_TODO_STEP;
+	if (hs_call_go(call, HS_IN_END_IO) == HS_WENT_ENDED)
+		hs_bio_end(call);
+}
+
 void hs_call_work(struct hs_call *call, const struct hs_lane *lane)
 {
 	if (call->todo == HS_TODO_PERFORM) {

@@ -14,6 +14,10 @@
 #define HS_TICK_JIFFIES	(HZ / 10 ?: 1)
 #define HS_LOOK_TICKS	10u
 #define HS_LAZY_MOST	16u
+/* At the end of a machine's I/Os, maybe in an interrupt: so many steps, each bounded as all under a lock are ... */
+#define HS_QUICK_STEPS	6u
+/* ... and answers to FLUSHes after each; the others get theirs from a worker. */
+#define HS_QUICK_FLUSHES	16u
 
 /* ---- lanes ------------------------------------------------------------------------------------------------ */
 
@@ -171,27 +175,119 @@ static void hs_machine_ended(struct hs_dm *dm, struct hs_req *req)
 	complete(&dm->ended);
 }
 
+/* FLUSHes that were waiting: they go on in the same context, as soon as no lock is held, not by another worker. */
+static void hs_out_flushes(struct hs_dm *dm, struct hs_out *out, struct hs_list *flushes)
+{
+	struct hs_list *l = out->run.next;
+	u32 left = HS_QUICK_FLUSHES;
+
+	while (l != &out->run && left) {
+		struct hs_req *req = hs_list_entry(l, struct hs_req, link);
+
+		l = l->next;
+		if (hs_dm_owns(dm, req) || req->op != HS_OP_FLUSH)
+			continue;
+		hs_list_del(&req->link);
+		hs_list_add_tail(flushes, &req->link);
+		left--;
+	}
+}
+
+/* The machine counts as busy until its caller says otherwise: that keeps the device. */
+static enum hs_step_result hs_machine_step(struct hs_dm *dm, struct hs_req *req)
+{
+	enum hs_step_result ret;
+	struct hs_list flushes;
+	struct hs_domain *d;
+	unsigned long flags;
+
+	if (req->domain == HS_DOMAIN_NONE)
+		return hs_dm_step(dm, req);
+	hs_list_init(&flushes);
+	d = &dm->domains[req->domain];
+	spin_lock_irqsave(&d->lock, flags);
+	ret = hs_step(dm->core, req, &d->out);
+	if (unlikely(d->out.kick || !hs_list_empty(&d->out.run))) {
+		hs_out_flushes(dm, &d->out, &flushes);
+		hs_dm_dispatch(dm, &d->out);
+	}
+	spin_unlock_irqrestore(&d->lock, flags);
+	while (!hs_list_empty(&flushes)) {
+		struct hs_req *flush = hs_list_entry(flushes.next, struct hs_req, link);
+
+		hs_list_del(&flush->link);
+		hs_call_wake(hs_call_of(flush));
+	}
+	return ret;
+}
+
+/* It waits, or has ended. */
+static void hs_machine_rests(struct hs_dm *dm, struct hs_req *req, enum hs_step_result said)
+{
+	if (said == HS_DONE)
+		hs_machine_ended(dm, req);
+	hs_dm_less(dm, &dm->busy);
+}
+
+/* A worker's. */
+static void hs_machine_io(struct hs_dm *dm, struct hs_req *req)
+{
+	if (hs_req_at_origin(req))
+		hs_lane_push(&dm->lane[HS_LANE_ORIGIN], req);
+	else
+		hs_machine_perform(dm, req);
+}
+
 static void hs_machine_work(struct hs_dm *dm, struct hs_req *req)
 {
+	enum hs_step_result said;
+
+	if (!hs_machine_finish(dm, req)) {
+		hs_machine_io(dm, req);
+		return;
+	}
+	while ((said = hs_machine_step(dm, req)) == HS_AGAIN)
+		cond_resched();
+	if (said == HS_IO)
+		hs_machine_io(dm, req);
+	else
+		hs_machine_rests(dm, req, said);
+}
+
+/*
+ * Is what comes next short, and may someone wait for it? It is so of the machines that go on under the journal's lock:
+ * what ends a commit, a FLUSH of the origin, a superblock. Write-back, and the checksums of what it has read, can wait.
+ */
+static bool hs_machine_is_quick(const struct hs_dm *dm, const struct hs_req *req)
+{
+	return req->domain == (s32)dm->shards;
+}
+
+/*
+ * What is short is done at once, so that who waits for a FLUSH does not wait for a worker too; what is long, or may
+ * sleep, is left to one.
+ */
+void hs_machine_ended_io(struct hs_dm *dm, struct hs_req *req)
+{
+	enum hs_step_result said = HS_AGAIN;
+	u32 i;
+
+	if (!hs_machine_is_quick(dm, req)) {
+		hs_lane_push(&dm->lane[HS_LANE_MAIN], req);
+		return;
+	}
 	hs_machine_finish(dm, req);
-	for (;;) {
-		switch (hs_dm_step(dm, req)) {
-		case HS_AGAIN:
-			cond_resched();
-			continue;
-		case HS_IO:
-			if (hs_req_at_origin(req))
-				hs_lane_push(&dm->lane[HS_LANE_ORIGIN], req);
-			else
-				hs_machine_perform(dm, req);
-			return;
-		case HS_DONE:
-			hs_machine_ended(dm, req);
-			fallthrough;
-		default:
-			hs_dm_less(dm, &dm->busy);
-			return;
-		}
+	for (i = 0; i < HS_QUICK_STEPS && said == HS_AGAIN && req->domain != HS_DOMAIN_NONE; i++)
+		said = hs_machine_step(dm, req);
+	if (said == HS_IO && hs_req_at_origin(req)) {
+		hs_lane_push(&dm->lane[HS_LANE_ORIGIN], req);
+	} else if (said == HS_IO) {
+		hs_machine_defer(dm, req);
+		hs_lane_push(&dm->lane[HS_LANE_MAIN], req);
+	} else if (said == HS_AGAIN) {
+		hs_lane_push(&dm->lane[HS_LANE_MAIN], req);
+	} else {
+		hs_machine_rests(dm, req, said);
 	}
 }
 

@@ -19,6 +19,7 @@ trap 'rm -rf "$tmp"' EXIT
 			(if $j.write.total_ios > 0 and $j.read.total_ios == 0 then $j.write else $j.read end) as $w |
 			"\($d) \($k)_wait \($w.lat_ns.mean)",
 			"\($d) \($k)_time \($w.runtime * 1000000 / $w.total_ios)",
+			"\($d) \($k)_ios \($w.total_ios)",
 			"\($d) \($k)_p99_us \($w.clat_ns.percentile."99.000000" // 0 | . / 1000)",
 			"\($d) \($k)_iops \($j.read.iops + $j.write.iops)"' "$file"
 	done
@@ -30,10 +31,14 @@ jq -R -n '
 	def of($d): $all | map(select(.device == $d)) | map({ (.key): .value }) | add // {};
 	def us($ns): if $ns then $ns / 1000 else null end;
 	def added($f; $k): if $f[$k] and $raw[$k] then $f[$k] - $raw[$k] else null end;
+	# Before and after its requests fio is idle for as long on every device.
+	def idle($f): if $f.write_hit_idle and $raw.write_hit_idle
+		then ([0, $f.write_hit_idle - $raw.write_hit_idle] | max) / $f.cost_write_hit_ios else null end;
 	($all | map(.device) | unique - ["raw", "crc"]) as $devices |
 	reduce $devices[] as $d ({}; of($d) as $f | .[$d] = {
 		read_hit_added: added($f; "cost_read_hit_wait"),
-		write_hit_added: added($f; "cost_write_hit_time"),
+		write_hit_added: (added($f; "cost_write_hit_time") as $a | if $a then $a - (idle($f) // 0) else null end),
+		write_hit_idle: idle($f),
 		read_miss_added: added($f; "cost_read_miss_time"),
 		read_hit_us: us($f.read_hit_wait),
 		read_miss_us: us($f.read_miss_wait),
@@ -41,6 +46,7 @@ jq -R -n '
 		write_hit_p99_us: $f.write_hit_p99_us,
 		write_fsync_us: us($f.write_fsync_time),
 		zipf_iops: $f.zipf_iops,
+		zipf_aged_iops: $f.zipf_aged_iops,
 		zipf_hit_ratio: (if $f.zipf_requests and $f.zipf_requests > 0 then $f.zipf_hits / $f.zipf_requests else null end)
 	} | .[$d] |= with_entries(select(.value != null))) |
 	.raw = { read: $raw.cost_read_hit_wait, write: $raw.cost_write_hit_time, read_miss: $raw.cost_read_miss_time,
@@ -57,3 +63,4 @@ jq -r '
 	["raw (all)", (.raw.read | n), (.raw.write | n), (.raw.read_miss | n), (.raw.write_hit_p99_us | n),
 		(.raw.write_fsync_us | n), (.raw.read_miss_us | n), "-", "-"] | @tsv' "$json" | column -t -s "$(printf '\t')"
 echo "The first three columns are instructions an I/O of 4 KiB, over the raw device's; a CRC32C of 4 KiB takes $(jq -r '.crc_4k // "?"' "$json")."
+echo "Zipf with hotset's write-back after 30 s, the default: $(jq -r '.hotset.zipf_aged_iops // "-" | if type == "number" then round else . end' "$json") IOPS."

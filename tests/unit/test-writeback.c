@@ -53,6 +53,30 @@ static void what_is_old_is_written_what_is_young_is_not(void **state)
 	assert_int_equal(counters()->dirty, 0);
 }
 
+/* One run a tick while the origin is asked meanwhile, however old the rest becomes; at once what is left when it is not. */
+static void what_is_old_yields_to_requests_at_the_origin(void **state)
+{
+	u64 i;
+
+	for (i = 0; i < 12; i++)
+		box_write(&b, i * 16, 8, i + 1, 0);
+	box_flush(&b);
+	b.core->tun.writeback = false;
+	box_ticks(&b, 40, 1000);
+	b.core->tun.writeback = true;
+	box_expect(&b, 40 * 8, 8, 0);
+	for (i = 1; i < 10; i++) {
+		box_hold(&b, HS_ORIGIN, HS_IO_WRITE);
+		box_ticks(&b, 1, i == 2 ? 100 : 20000);
+		box_expect(&b, (40 + i) * 8, 8, 0);
+		box_let(&b);
+		box_run(&b);
+		assert_int_equal(b.count[HS_ORIGIN][HS_IO_WRITE], i);
+	}
+	box_ticks(&b, 1, 100);
+	assert_int_equal(b.count[HS_ORIGIN][HS_IO_WRITE], 12);
+}
+
 /* Whatever the clock says when the cache is opened: what was dirty before counts as dirty since then. */
 static void age_begins_anew_at_opening(void **state)
 {
@@ -200,6 +224,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(neighbours_go_to_the_origin_in_one_write, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_is_old_is_written_what_is_young_is_not, setup, teardown),
+		cmocka_unit_test_setup_teardown(what_is_old_yields_to_requests_at_the_origin, setup, teardown),
 		cmocka_unit_test_setup_teardown(age_begins_anew_at_opening, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_high_dirty_share_starts_it, setup, teardown),
 		cmocka_unit_test_setup_teardown(it_can_be_switched_off_but_not_against_drain, setup, teardown),
