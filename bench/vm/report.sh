@@ -46,7 +46,6 @@ jq -R -n '
 		write_hit_p99_us: $f.write_hit_p99_us,
 		write_fsync_us: us($f.write_fsync_time),
 		zipf_iops: $f.zipf_iops,
-		zipf_aged_iops: $f.zipf_aged_iops,
 		zipf_hit_ratio: (if $f.zipf_requests and $f.zipf_requests > 0 then $f.zipf_hits / $f.zipf_requests else null end)
 	} | .[$d] |= with_entries(select(.value != null))) |
 	.raw = { read: $raw.cost_read_hit_wait, write: $raw.cost_write_hit_time, read_miss: $raw.cost_read_miss_time,
@@ -63,4 +62,3 @@ jq -r '
 	["raw (all)", (.raw.read | n), (.raw.write | n), (.raw.read_miss | n), (.raw.write_hit_p99_us | n),
 		(.raw.write_fsync_us | n), (.raw.read_miss_us | n), "-", "-"] | @tsv' "$json" | column -t -s "$(printf '\t')"
 echo "The first three columns are instructions an I/O of 4 KiB, over the raw device's; a CRC32C of 4 KiB takes $(jq -r '.crc_4k // "?"' "$json")."
-echo "Zipf with hotset's write-back after 30 s, the default: $(jq -r '.hotset.zipf_aged_iops // "-" | if type == "number" then round else . end' "$json") IOPS."
