@@ -208,6 +208,8 @@ check-vm: all ## The module in virtual machines, short (in `make check` too); KE
 	@tools/setup.sh && $(VM) short '$(KERNEL)' $(TEST)
 check-vm-full: all ## ... and in full
 	@tools/setup.sh && $(VM) full '$(KERNEL)' $(TEST)
+check-vm-debug: all ## ... and in full, with a kernel that looks for memory errors, wrong locking and leaks
+	@tools/setup.sh && $(VM) full debug $(TEST)
 vm-shell: all ## A shell in such a machine, with the module at /dm-hotset.ko
 	@tools/setup.sh && $(VM) shell $(KERNEL)
 

@@ -12,7 +12,7 @@ set -u
 export DEBIAN_FRONTEND=noninteractive LC_ALL=C
 
 HEADERS=${HOTSET_HEADERS:-/var/cache/hotset}
-PACKAGES="gcc libc6-dev make patch pkg-config binutils
+PACKAGES="gcc libc6-dev make patch pkg-config binutils flex bison
 	debhelper dh-dkms dkms dpkg-dev udev systemd
 	nbdkit nbdkit-plugin-dev libnbd-dev libnbd-bin fuse3 socat
 	libjson-c-dev libcmocka-dev libblkid-dev uuid-dev libsystemd-dev libdevmapper-dev libncurses-dev scdoc

@@ -4,18 +4,24 @@
 #
 # Tests of the kernel module, in virtual machines (QEMU without acceleration): one machine a test.
 #
-#	check.sh [short|full] [6.1|6.12] [TEST]		the last line is `N passed, N failed`
-#	check.sh shell [6.1|6.12]			a shell in one
+#	check.sh [short|full] [6.1|6.12|debug] [TEST]	the last line is `N passed, N failed`
+#	check.sh shell [6.1|6.12|debug]			a shell in one
+#
+# The kernel `debug` (debug-kernel.sh) has to be asked for. It is a program of this machine's, with one processor, and
+# tells of what else goes unseen: memory used after it was freed, locks taken in the wrong order, leaks.
 #
 # tests/vm/t/NAME.sh are the tests, run inside (guest/lib.sh). Comment lines of theirs:
 #
 #	# timeout: SECONDS	(300) of real time; much more than it takes, for a busy computer
 #	# short			one of the short set
+#	# debug			for the kernel debug alone
 #	# memory: MIB	(1536)
 #	# cpus: N	(2)
 #	# command	the hotset command is there, as hotset_command
 #	# cmdline: WORDS	for the kernel's command line
 #	# allow: PATTERN	lines of the kernel log that match are expected
+#	# complains: PATTERN	(one line a boot) the kernel log must have such a line, and may have any other
+#	# broken		the module broken.ko is there
 #	# disk: ORIGIN-MIB CACHE-MIB	two files as disks, /dev/vda and /dev/vdb
 #	# host: COMMANDS	run before, in a directory with those files: origin, cache
 #	# programs: NAME...	the machine gets these as well: hotset (with the plugin), tests/tools' and any of the PATH
@@ -56,24 +62,44 @@ mark() { # NAME SCRIPT DEFAULT: the value of a comment line
 	echo "${value:-$3}"
 }
 
-# It ends with the shell that started it, however that ends.
-machine() { # KERNEL-DIR INITRD CONSOLE RESULTS APPEND [QEMU-OPTION...]
-	local kernel=$1 initrd=$2 console=$3 results=$4 append=$5 memory=${memory:-1536} cpus=${cpus:-2}
+# It ends with the shell that started it, however that ends. CONSOLE: a file, or - for this terminal. The console shows
+# warnings and worse.
+machine() { # KERNEL-DIR INITRD CONSOLE RESULTS APPEND [DISK...]
+	local kernel=$1 initrd=$2 console=$3 results=$4 append="console=ttyS0 panic=-1 loglevel=5 $5"
+	local memory=${memory:-1536} cpus=${cpus:-2} options=() disk
 	shift 5
+	if [ -x "$kernel/linux" ]; then
+		machine_debug "$@"
+	fi
+	for disk; do options+=(-drive "file=$disk,if=virtio,format=raw,cache=none,discard=unmap"); done
+	[ "$console" = - ] && console=stdio || console=file:$console
 	exec setpriv --pdeathsig KILL \
 		qemu-system-x86_64 -M q35,hpet=off -accel tcg,thread=multi -smp "$cpus" -m "$memory" -cpu max -nodefaults \
 		-no-user-config -display none -no-reboot -serial "$console" -chardev "file,id=results,path=$results" \
 		-serial chardev:results -kernel "$kernel/vmlinux" -initrd "$initrd" \
-		-append "console=ttyS0 panic=-1 nokaslr no_timer_check mitigations=off $append" "$@"
+		-append "$append nokaslr no_timer_check mitigations=off" ${options[@]+"${options[@]}"}
 }
 
-disks_of() { # SCRIPT DIR: options for qemu, one a line
-	local sizes
-	sizes=$(mark disk "$1" "")
-	[ -n "$sizes" ] || return
-	for disk in origin cache; do
-		printf '%s\n' -drive "file=$2/$disk,if=virtio,format=raw,cache=none,discard=unmap"
-	done
+# The same as a program: serial lines are descriptors, and the checks take memory of their own.
+# Of SLUB's checks only those that KASAN does not make.
+machine_debug() { # [DISK...]
+	local disk n=0 input=null
+	for disk; do options+=("ubd$((n++))=$disk"); done
+	if [ "$console" = - ]; then input=fd:0; else exec >"$console"; fi
+	# shellcheck disable=SC2086
+	exec setpriv --pdeathsig KILL "$kernel/linux" "mem=$((memory + memory / 4))M" "initrd=$initrd" con=null ssl=null \
+		"ssl0=$input,fd:1" "ssl1=null,fd:3" slab_debug=F ${options[@]+"${options[@]}"} noreboot $append 3>"$results"
+}
+
+limit() { # KERNEL-DIR SCRIPT
+	local seconds
+	seconds=$(mark timeout "$2" 300)
+	[ ! -x "$1/linux" ] || seconds=$((seconds * 3))	# its checks slow it down
+	echo "$seconds"
+}
+
+disks_of() { # SCRIPT DIR: one a line
+	[ -z "$(mark disk "$1" "")" ] || printf '%s\n' "$2/origin" "$2/cache"
 }
 
 prepare_disks() { # SCRIPT DIR
@@ -87,22 +113,27 @@ prepare_disks() { # SCRIPT DIR
 }
 
 # What must not stand in a kernel log.
-bad_log='WARNING: |\bBUG: |Oops|general protection|Kernel panic|blocked for more than|Call Trace|soft lockup|rcu.*stall|refcount_t|kmemleak: [1-9]|use-after-free|possible recursive|inconsistent lock'
+bad_log='WARNING: |\bBUG:? |UBSAN: |INFO: trying to register|Oops|general protection|Kernel panic|blocked for more than|Call Trace|soft lockup|rcu.*stall|refcount_t|kmemleak: [1-9]|use-after-free|possible recursive|inconsistent lock'
 
-complaints() { # LOG SCRIPT: lines that must not be there
-	local allow
+complaints() { # LOG SCRIPT BOOT: lines that must not be there, or a word of one that must
+	local allow wanted
+	wanted=$(sed -n 's/^# complains: //p' "$2" | sed -n "$3p")
+	if [ -n "$wanted" ]; then
+		grep -qaE "$wanted" "$1" || echo "not one line with: $wanted"
+		return
+	fi
 	allow=$(mark allow "$2" '')
 	grep -aE "$bad_log" "$1" | grep -avE "${allow:-^$}" | head -n 5
 }
 
 # One machine, to its end, or killed: why not, if it did not go well.
 boot() { # KERNEL-DIR SCRIPT DIR NUMBER LAST-ROUND LIMIT KILL-AFTER
-	local options=() append memory cpus ended
+	local disks=() append memory cpus ended
 	memory=$(mark memory "$2" 1536)
 	cpus=$(mark cpus "$2" 2)
-	append="quiet hotset.boot=$4 hotset.last=$5 $(mark cmdline "$2" "")"
-	mapfile -t options < <(disks_of "$2" "$3")
-	(machine "$1" "$3/initrd" "file:$3/console$4" "$3/results$4" "$append" ${options[@]+"${options[@]}"}) \
+	append="hotset.boot=$4 hotset.last=$5 $(mark cmdline "$2" "")"
+	mapfile -t disks < <(disks_of "$2" "$3")
+	(machine "$1" "$3/initrd" "$3/console$4" "$3/results$4" "$append" ${disks[@]+"${disks[@]}"}) \
 		>>"$3/qemu.log" 2>&1 </dev/null &
 	qemu=$!
 	if [ -n "$7" ]; then
@@ -118,8 +149,8 @@ boot() { # KERNEL-DIR SCRIPT DIR NUMBER LAST-ROUND LIMIT KILL-AFTER
 	qemu=
 	# One that ended by itself met a failure: its test goes on until it is killed.
 	[ -z "$7" ] || [ $ended = 137 ] || echo "it ended before it was killed"
-	complaints "$3/console$4" "$2" >"$3/complaints"
-	[ ! -s "$3/complaints" ] || echo "the kernel complains"
+	complaints "$3/console$4" "$2" "$4" >"$3/complaints"
+	[ ! -s "$3/complaints" ] || echo "the kernel's log"
 	[ -n "$7" ] || grep -aqx 'status 0' "$3/results$4" || echo "status"
 }
 
@@ -134,7 +165,7 @@ boots() { # KERNEL-DIR MODULE-DIR SCRIPT DIR: why it failed
 	nr=$(mark boots "$script" 1)
 	for ((boot = 1; boot <= nr; boot++)); do
 		[ $boot -lt "$nr" ] || kill=
-		why=$(boot "$1" "$script" "$dir" $boot "$last" "$(mark timeout "$script" 300)" "${kill:+$kill.$((boot * 37 % 10))}")
+		why=$(boot "$1" "$script" "$dir" $boot "$last" "$(limit "$1" "$script")" "${kill:+$kill.$((boot * 37 % 10))}")
 		[ -z "$why" ] || { echo "boot $boot: $why"; return; }
 		flushed=$(sed -n 's/^flushed \([0-9]*\).*/\1/p' "$dir/results$boot" | tail -n 1)
 		last=${flushed:-$last}
@@ -166,16 +197,18 @@ run_kernel() { # SERIES
 	local kernel script name
 	kernel=$("$here/kernel.sh" "$1") || exit 1
 	build_module "$kernel" "$build/module-$1"
+	[ "$1" != debug ] || build_broken "$kernel"
 	image_of "$kernel" >/dev/null
 	if [ $set = shell ]; then
 		job_image "$build/module-$1" "" "$build/job.cpio"
 		cat "$(image_of "$kernel")" "$build/job.cpio" >"$build/initrd"
 		trap - EXIT
-		machine "$kernel" "$build/initrd" stdio /dev/null "hotset.shell quiet"
+		machine "$kernel" "$build/initrd" - /dev/null "hotset.shell"
 	fi
 	for script in "$here"/t/*.sh; do
 		name=$(basename "$script" .sh)
 		[ -z "$only" ] || [ "$only" = "$name" ] || continue
+		[ "$1" = debug ] || ! grep -qx '# debug' "$script" || continue
 		[ $set = full ] || [ -n "$only" ] || grep -qx '# short' "$script" || continue
 		run_test "$kernel" "$build/module-$1" "$script" "$1/$name"
 	done

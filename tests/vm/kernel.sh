@@ -3,7 +3,7 @@
 # Author: hotset authors
 #
 # A kernel to boot in QEMU: `kernel.sh 6.1` fetches the newest Debian image of that series whose headers are here,
-# unpacks it below $HOTSET_CACHE/vm (not installed) and prints the directory:
+# unpacks it below $HOTSET_CACHE/vm (not installed) and prints the directory (`debug`: see debug-kernel.sh):
 #
 #	vmlinux		uncompressed: boots some seconds sooner
 #	lib/modules/	as the package has them, decompressed, with modules.dep
@@ -11,6 +11,7 @@
 set -u
 cache=${HOTSET_CACHE:-/var/cache/hotset}
 series=$1
+[ "$series" != debug ] || exec "$(dirname "$0")/debug-kernel.sh"
 
 die() {
 	echo "vm: $*" >&2

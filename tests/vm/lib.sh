@@ -10,6 +10,16 @@ die() {
 	exit 1
 }
 
+make_modules() { # KERNEL-DIR DIR NAME: DIR/NAME.ko
+	local arch=x86
+	[ ! -x "$1/linux" ] || arch=um
+	make -C "$1/headers" ARCH=$arch M="$2" -j"$(nproc)" modules >"$2/make.log" 2>&1 || {
+		grep -E '\b(error|Error)\b' -A 3 "$2/make.log" | head -n 30 >&2
+		die "the module does not build: $2/make.log"
+	}
+	strip --strip-debug -o "$2/stripped.ko" "$2/$3.ko" || die "no module $3"
+}
+
 # The module, built from a copy of the sources so that both kernels' objects keep apart.
 build_module() { # KERNEL-DIR OUT
 	[ ! -e "$2/stripped.ko" ] || [ -n "$(find "$root/Kbuild" "$root/core" "$root/kernel" "$root/include/hotset/enums.h" "$1/headers" \
@@ -19,11 +29,14 @@ build_module() { # KERNEL-DIR OUT
 	cp -u "$root"/core/*.[ch] "$root/core/SOURCES" "$2/core/"
 	cp -u "$root"/kernel/*.[ch] "$2/kernel/"
 	cp -u "$root/include/hotset/enums.h" "$2/include/hotset/"
-	make -C "$1/headers" M="$2" -j"$(nproc)" modules >"$2/make.log" 2>&1 || {
-		grep -E '\b(error|Error)\b' -A 3 "$2/make.log" | head -n 30 >&2
-		die "the module does not build: $2/make.log"
-	}
-	strip --strip-debug -o "$2/stripped.ko" "$2/dm-hotset.ko"
+	make_modules "$1" "$2" dm-hotset
+}
+
+# The module that makes mistakes, for a kernel that should notice them.
+build_broken() { # KERNEL-DIR
+	mkdir -p "$build/broken"
+	cp -u "$here"/broken/* "$build/broken/"
+	make_modules "$1" "$build/broken" broken
 }
 
 # The hotset command and its libraries, 50 MB, for tests with a comment line "# command": they call it hotset_command.
@@ -42,6 +55,7 @@ job_image() { # MODULE-DIR SCRIPT OUT
 	cp "$here"/guest/* "$dir/guest/"
 	cp "$here/guest/init" "$dir/init"
 	cp "$build"/tools/* "$dir/bin/" 2>/dev/null
+	! grep -qsx '# broken' "$2" || cp "$build/broken/stripped.ko" "$dir/broken.ko"
 	! grep -qsx '# command' "$2" || add_command "$HOTSET" "$dir"
 	[ -z "$2" ] || { echo '. /guest/lib.sh'; cat "$2"; } >"$dir/test"
 	(cd "$dir" && find . | cpio -o -H newc --quiet) >"$3"

@@ -23,6 +23,23 @@ die() { # WORDS...
 	exit 1
 }
 
+# Memory that nothing points to any more, if this kernel looks for it; young objects and hidden ones need a second look.
+kmemleak=/sys/kernel/debug/kmemleak
+leaks() {
+	[ -e $kmemleak ] || return 0
+	sleep 6
+	for i in 1 2; do
+		echo scan >$kmemleak
+		sleep 1
+	done
+	[ "$(head -c 1 $kmemleak | wc -c)" != 0 ] || return 0
+	echo "FAIL: memory leaks"
+	head -n 40 $kmemleak
+	return 1
+}
+# Not what the start of the machine left.
+[ ! -e $kmemleak ] || { echo scan >$kmemleak; echo clear >$kmemleak; }
+
 finish() {
 	rc=$?
 	trap - EXIT
@@ -35,10 +52,12 @@ finish() {
 	for i in 1 2 3; do
 		dmsetup remove_all --noudevsync 2>/dev/null
 	done
+	leaks || rc=1
 	if [ -d /sys/module/dm_hotset ] && ! rmmod dm_hotset; then
 		echo "FAIL: the module does not go"
 		rc=1
 	fi
+	leaks || rc=1	# and what only the module itself still knew of
 	exit $rc
 }
 trap finish EXIT

@@ -10,10 +10,13 @@ began() { # the number of events, and one who waits for the next
 	dmsetup wait --noudevsync c $nr &
 	waiter=$!
 }
-told() { # WHAT SECONDS: the waiter has come back
+came() { # WHAT SECONDS: the waiter has come back
 	gone() { ! kill -0 $waiter 2>/dev/null; }
 	wait_for $2 gone || { kill $waiter; die "no event: $1: $(dmsetup status c)"; }
 	wait $waiter || die "waiter: $1"
+}
+told() { # WHAT SECONDS: ... after one event
+	came "$1" $2
 	expect "events: $1" "$(events)" $((nr + 1))
 }
 create c "0 $olen hotset /dev/mapper/o /dev/mapper/k 0 8 4096 256 1" || die "not created"
@@ -38,19 +41,25 @@ dd if=/dev/urandom of=/dev/nullb1 bs=1M seek=4 count=20 oflag=direct conv=notrun
 dd if=/dev/mapper/c of=/dev/null bs=4k count=512 iflag=direct 2>/dev/null && die "rot was served"
 told "lost" 20
 expect state "$(stat_of c 13)" ok
-# Under load, so that there is something to commit. Whole blocks, of places that did not rot.
+# Under load: whole blocks, of places that did not rot. It may end at once, at an overwrite that fails, when all before has
+# been committed; but a commit that fails is what takes the device out of service. The discard of a block that is dirty on
+# the device, too, takes one.
 while dd if=/tmp/data of=/dev/mapper/c bs=64k seek=100 count=8 oflag=direct conv=notrunc 2>/dev/null; do :; done &
 load=$!
 sleep 1
 began
 cache_bad
-told "failed" 40
+blkdiscard -o 1048576 -l 65536 /dev/mapper/c 2>/dev/null &
+discard=$!
+came "failed" 40
 expect state "$(stat_of c 13)" failed
-while kill -0 $load 2>/dev/null; do
+while kill -0 $load 2>/dev/null || kill -0 $discard 2>/dev/null; do
 	dmsetup message c 0 abandon 2>/dev/null
 	sleep 0.2
 done
-wait $load
+wait $load $discard
+# With the device go the dirty blocks, for which there are events of their own.
+expect "words of the failure" "$(dmesg | grep -c 'is out of service')" 1
 cache_ok
 dmsetup remove --noudevsync c || die "not removed"
 remove o

@@ -16,7 +16,7 @@ measured() { # PATTERN
 	grep -q "$1" /tmp/measured || die "not measured: $1 in: $(cat /tmp/measured)"
 }
 hotset c "0 8 4096 256 1" || die "not created"
-measured "target_name=hotset,target_version=[0-9.]*,origin_device_name=252:0,cache_device_name=252:1,block_size=8,slots=4096,associativity=256,mode=writeback,checksums=y;"
+measured "target_name=hotset,target_version=[0-9.]*,origin_device_name=$(cat /sys/block/nullb0/dev),cache_device_name=$(cat /sys/block/nullb1/dev),block_size=8,slots=4096,associativity=256,mode=writeback,checksums=y;"
 remove c
 hotset c "0 16 1024 64 0 2 force no_checksums" || die "not created"
 measured "block_size=16,slots=1024,associativity=64,mode=writethrough,checksums=n;"

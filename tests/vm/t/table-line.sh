@@ -18,7 +18,7 @@ bad() { # PATTERN LENGTH ARGUMENTS
 good() { # ARGUMENTS WANTED
 	dmsetup create good --noudevsync --noudevrules --table "0 $len hotset $1" || die "refused: $1: $(dmesg | tail -n 5)"
 	line=$(dmsetup table good)
-	echo "$line" | grep -q "^0 $len hotset 252:0 252:1 $2" || die "$1 became $line"
+	echo "$line" | grep -q "^0 $len hotset $(cat /sys/block/nullb0/dev) $(cat /sys/block/nullb1/dev) $2" || die "$1 became $line"
 	remove good
 	# The same again, from the device.
 	dmsetup create good --noudevsync --noudevrules --table "$line" || die "refused: $line"

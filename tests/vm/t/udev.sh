@@ -7,6 +7,8 @@
 # programs: hotset udevadm
 # files: /lib/udev/rules.d/50-udev-default.rules /lib/udev/rules.d/55-dm.rules /lib/udev/rules.d/60-block.rules /lib/udev/rules.d/60-persistent-storage.rules /lib/udev/rules.d/60-persistent-storage-dm.rules /lib/udev/rules.d/95-dm-notify.rules /lib/udev/rules.d/99-systemd.rules systemd/90-hotset.rules
 load_module
+# The disks, by the names that udev knows.
+origin=$(readlink -f /dev/vda) cache=$(readlink -f /dev/vdb)
 hs() { /bin/hotset "$@"; }
 mkdir -p /usr/bin /etc/hotset /usr/lib/udev
 cp /systemd/90-hotset.rules /lib/udev/rules.d/
@@ -20,11 +22,11 @@ echo 'root:x:0:0::/:/bin/sh' >/etc/passwd
 
 disk 0 32
 cat >/etc/hotset/data.conf <<CONF
-origin = /dev/vda
-cache = /dev/vdb
+origin = $origin
+cache = $cache
 CONF
 echo "a file that is wrong" >/etc/hotset/aaa.conf
-mke2fs -q -F -U 11111111-2222-3333-4444-555555555555 /dev/vda || die "mke2fs"
+mke2fs -q -F -U 11111111-2222-3333-4444-555555555555 $origin || die "mke2fs"
 mke2fs -q -F /dev/nullb0 || die "mke2fs"
 
 ln -s /bin/udevadm /sbin/systemd-udevd
@@ -36,17 +38,17 @@ property() { # DEVICE NAME
 	udevadm info --query=property --name="$1" | sed -n "s/^$2=//p"
 }
 uuid=/dev/disk/by-uuid/11111111-2222-3333-4444-555555555555
-expect "the origin's role" "$(property /dev/vda HOTSET_ROLE)" origin
-expect "the origin's name" "$(property /dev/vda HOTSET_NAME)" data
-expect "the origin is ready" "$(property /dev/vda SYSTEMD_READY)" 0
-expect "the cache's role" "$(property /dev/vdb HOTSET_ROLE)" cache
-expect "the cache is ready" "$(property /dev/vdb SYSTEMD_READY)" 0
+expect "the origin's role" "$(property $origin HOTSET_ROLE)" origin
+expect "the origin's name" "$(property $origin HOTSET_NAME)" data
+expect "the origin is ready" "$(property $origin SYSTEMD_READY)" 0
+expect "the cache's role" "$(property $cache HOTSET_ROLE)" cache
+expect "the cache is ready" "$(property $cache SYSTEMD_READY)" 0
 expect "another's role" "$(property /dev/nullb0 HOTSET_ROLE)" ""
 expect "another is ready" "$(property /dev/nullb0 SYSTEMD_READY)" ""
-expect "the UUID's device" "$(readlink -f $uuid)" /dev/vda
+expect "the UUID's device" "$(readlink -f $uuid)" $origin
 
-hs format /dev/vda /dev/vdb >/dev/null || die "format"
-hs attach data /dev/vda /dev/vdb || die "attach"
+hs format $origin $cache >/dev/null || die "format"
+hs attach data $origin $cache || die "attach"
 # udev was waited for: what its rules do has been done.
 [ -b /dev/mapper/data ] || die "no device node"
 expect "the link" "$(readlink -f /dev/mapper/data)" /dev/dm-0
@@ -63,11 +65,11 @@ for i in 1 2 3; do
 	udevadm trigger --subsystem-match=block
 	hs detach data --keep-dirty || die "detach"
 	[ ! -e /dev/mapper/data ] || die "the node is still there"
-	hs attach data /dev/vda /dev/vdb || die "attach"
+	hs attach data $origin $cache || die "attach"
 done
 hs detach data || die "detach"
 udevadm settle --timeout=60
-expect "the UUID's device" "$(readlink -f $uuid)" /dev/vda
+expect "the UUID's device" "$(readlink -f $uuid)" $origin
 grep -i 'rules.*\(invalid\|unknown\|ignor\|error\)' /tmp/udevd.log | grep hotset && die "udev complains of the rules"
 kill $udevd
 wait $udevd
