@@ -383,6 +383,7 @@ struct hs_stop {
 	u64 fingerprint, round;
 	u32 failures;		/* of origin FLUSHes, as it began */
 	u32 tries;		/* to bring all to rest */
+	s32 error;		/* how the first half ended */
 };
 
 struct hs_journal {

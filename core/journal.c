@@ -210,14 +210,15 @@ static void hs_tick_writeback(struct hs_core *core, u64 now, bool second, struct
 }
 
 /*
- * A generation of dirty slots is half the age at which they are written back; it begins now, or at opening. None begins while
- * old ones are left that could not be written back yet: generations are few, and those would seem young again.
+ * A generation of dirty slots is half the age at which they are written back; it begins now, or at opening. While old ones are
+ * left that could not be written back yet it lasts four times as long: generations are few, and those would seem young again;
+ * but what is young has to become old some time.
  */
 static void hs_tick_age(struct hs_core *core, u64 now)
 {
 	struct hs_journal *j = &core->journal;
 
-	if (hs_peek(core->wb_resting) || now - j->age_began < hs_max(HS_SECOND, hs_peek(core->tun.dirty_age_ns) / 2))
+	if (now - j->age_began < hs_max(HS_SECOND, hs_peek(core->tun.dirty_age_ns) / 2) * (hs_peek(core->wb_resting) ? 4 : 1))
 		return;
 	j->age_began = now;
 	hs_poke(core->age_gen, (core->age_gen + 1) & 3);

@@ -299,10 +299,13 @@ u16 hs_slot_alloc(struct hs_core *core, struct hs_shard *sh, u32 set, u64 block,
 	return way;
 }
 
-/* Of a slot that is dirty from now on. What was dirty before keeps its age: the origin has been out of date since then. */
+/*
+ * Of a slot that is dirty from now on. What was dirty before keeps its age: the origin has been out of date since then. Not
+ * so what it has been given, or is just being: blocks that are rewritten all the time would be old for ever.
+ */
 static u16 hs_arrive_age(struct hs_core *core, u16 was)
 {
-	if (hs_cur_dirty(hs_cur(was)))
+	if (hs_cur(was) == HS_DIRTY && !(was & HS_S_WB))
 		return was & HS_S_AGE;
 	return (u16)(hs_peek(core->age_gen) << HS_S_AGE_SHIFT & HS_S_AGE);
 }

@@ -51,7 +51,8 @@ static enum hs_step_result hs_stop_mark(struct hs_core *core, struct hs_req *req
 
 	if (j->meta_running)
 		return hs_stop_park(core, req);
-	if (hs_peek(core->failed))
+	/* Whatever a shell makes of a stop that failed, it is not clean. */
+	if (hs_peek(core->failed) || core->stop.error)
 		return hs_stop_done(req, -EIO);
 	if (j->clean_done)
 		return hs_stop_done(req, 0);
@@ -81,8 +82,9 @@ enum hs_step_result hs_stop_step(struct hs_core *core, struct hs_req *req, struc
 			req->state = S_QUIET;
 			return HS_AGAIN;
 		}
-		return hs_stop_done(req, hs_peek(core->failed) || hs_origin_failed(core) ||
-						 hs_sum_unnamed(core) ? -EIO : 0);
+		if (!hs_peek(core->failed) && !hs_origin_failed(core) && !hs_sum_unnamed(core))
+			core->stop.error = 0;
+		return hs_stop_done(req, core->stop.error);
 	default:
 		return hs_stop_mark(core, req, out);
 	}
@@ -98,6 +100,7 @@ struct hs_req *hs_core_stop(struct hs_core *core, struct hs_out *out)
 {
 	hs_poke(core->stopping, 1);
 	core->stop.tries = 0;
+	core->stop.error = -EIO;
 	core->stop.failures = hs_peek(core->oflush_failures);
 	return hs_stop_run(core, S_QUIET, out);
 }

@@ -60,7 +60,8 @@ int hs_dm_stop(struct hs_dm *dm)
 	spin_unlock_irq(hs_dm_lock(dm, (s32)dm->shards));
 	ret = hs_dm_await_stop(dm);
 	flushed = blkdev_issue_flush(dm->bdev[HS_ORIGIN]);
-	return ret ? ret : flushed;
+	dm->stop_error = ret ? ret : flushed;
+	return dm->stop_error;
 }
 
 void hs_dm_resume(struct hs_dm *dm)
@@ -71,12 +72,15 @@ void hs_dm_resume(struct hs_dm *dm)
 	hs_ticker_start(dm);
 }
 
-/* After hs_dm_stop ended with 0: nothing writes to the origin any more, what the fingerprint sees stays. */
+/*
+ * After hs_dm_stop: if that ended with an error, so does this. Nothing writes to the origin any more, what the fingerprint
+ * sees stays.
+ */
 int hs_dm_mark_clean(struct hs_dm *dm)
 {
 	struct hs_out out;
 	u64 fingerprint;
-	int ret = hs_load_fingerprint(dm, &fingerprint);
+	int ret = dm->stop_error ?: hs_load_fingerprint(dm, &fingerprint);
 
 	if (ret)
 		return ret;

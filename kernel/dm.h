@@ -251,6 +251,7 @@ struct hs_dm {
 	struct hs_sb sb;		/* as read or chosen by the constructor */
 	struct completion ended;	/* a stop request of the core's */
 	s32 ended_error;
+	int stop_error;			/* of the last hs_dm_stop */
 	struct mutex control;		/* one drain or change of mode at a time */
 	struct hs_counters base;	/* at the last reset of the statistics */
 	u64 open_ns;			/* what reading the map took */

@@ -519,36 +519,26 @@ void box_reopen(struct box *b, u32 keep)
 }
 
 /* Half of the clean stop. */
-static int box_stop_half(struct box *b, struct hs_req *(*half)(struct box *, struct hs_out *))
+int box_stop_half(struct box *b, bool mark)
 {
 	struct hs_out out;
 	struct hs_req *r;
 
 	hs_out_init(&out);
 	b->machine_done = false;
-	r = half(b, &out);
+	r = mark ? hs_core_mark_clean(b->core, 0x1234, &out) : hs_core_stop(b->core, &out);
 	box_control(b, &out);
 	box_run(b);
 	assert_true(b->machine_done);
 	return r->error;
 }
 
-static struct hs_req *half_stop(struct box *b, struct hs_out *out)
-{
-	return hs_core_stop(b->core, out);
-}
-
-static struct hs_req *half_mark(struct box *b, struct hs_out *out)
-{
-	return hs_core_mark_clean(b->core, 0x1234, out);
-}
-
 int box_stop(struct box *b)
 {
-	int err = box_stop_half(b, half_stop);
+	int err = box_stop_half(b, false);
 
 	if (!err)
-		err = box_stop_half(b, half_mark);
+		err = box_stop_half(b, true);
 	box_check(b);
 	box_close(b);
 	return err;

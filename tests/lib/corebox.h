@@ -90,6 +90,7 @@ void box_close(struct box *b);			/* frees the core, in whatever state; as a kill
 void box_cut(struct box *b, u32 keep);
 void box_reopen(struct box *b, u32 keep);	/* cut and open */
 int box_stop(struct box *b);			/* clean stop; closes */
+int box_stop_half(struct box *b, bool mark);	/* the first half, or the mark; closes nothing */
 
 /* ---- requests: begin; the I/Os are ended one by one, or all by box_run ----------------------------- */
 

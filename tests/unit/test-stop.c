@@ -85,15 +85,8 @@ static void it_waits_for_the_background_and_ends(void **state)
 /* A device that is suspended and resumed. */
 static void a_stop_can_be_taken_back(void **state)
 {
-	struct hs_out out;
-
 	box_write(&b, 0, 8, 1, 0);
-	hs_out_init(&out);
-	b.machine_done = false;
-	hs_core_stop(b.core, &out);
-	box_control(&b, &out);
-	box_run(&b);
-	assert_true(b.machine_done);
+	assert_int_equal(box_stop_half(&b, false), 0);
 	hs_core_resume(b.core);
 	box_write(&b, 8, 8, 2, 0);
 	assert_int_equal(box_flush(&b), 0);
@@ -142,7 +135,9 @@ static void an_origin_flush_that_fails_prevents_it(void **state)
 	box_let(&b);
 	assert_int_equal(hs_cur(box_state(&b, 0)), HS_WRITTEN);
 	box_fault(&b, HS_ORIGIN, HS_IO_FLUSH, 0, 0, 1);
-	assert_int_equal(box_stop(&b), -EIO);
+	assert_int_equal(box_stop_half(&b, false), -EIO);
+	assert_int_equal(box_stop_half(&b, true), -EIO);
+	box_close(&b);
 	box_no_faults(&b);
 	box_must_open(&b);
 	assert_false(hs_core_report(b.core)->clean_stop);

@@ -67,7 +67,7 @@ static void what_is_old_yields_to_requests_at_the_origin(void **state)
 	box_expect(&b, 40 * 8, 8, 0);
 	for (i = 1; i < 10; i++) {
 		box_hold(&b, HS_ORIGIN, HS_IO_WRITE);
-		box_ticks(&b, 1, i == 2 ? 100 : 20000);
+		box_ticks(&b, 1, i == 2 ? 100 : 5000);
 		box_expect(&b, (40 + i) * 8, 8, 0);
 		box_let(&b);
 		box_run(&b);
@@ -75,6 +75,32 @@ static void what_is_old_yields_to_requests_at_the_origin(void **state)
 	}
 	box_ticks(&b, 1, 100);
 	assert_int_equal(b.count[HS_ORIGIN][HS_IO_WRITE], 12);
+}
+
+/* Blocks that are rewritten all the time do not keep others from becoming old. */
+static void what_is_rewritten_is_not_old_for_ever(void **state)
+{
+	u64 cold = 20, i;
+
+	while (hs_block_set(&b.core->geo, cold) == hs_block_set(&b.core->geo, 0))
+		cold++;
+	box_write(&b, 0, 8, 1, 0);
+	box_flush(&b);
+	b.core->tun.writeback = false;
+	box_ticks(&b, 40, 1000);
+	b.core->tun.writeback = true;
+	box_write(&b, cold * 8, 8, 2, 0);
+	box_flush(&b);
+	for (i = 0; i < 2000 && hs_cur(box_state(&b, cold)) == HS_DIRTY; i++) {
+		box_hold(&b, HS_ORIGIN, HS_IO_WRITE);
+		box_ticks(&b, 1, 100);
+		box_read_error(&b, (cold + 1 + i % (b.core->geo.nr_blocks - cold - 2)) * 8, 8);
+		box_write(&b, 0, 8, 100 + i, 0);
+		box_flush(&b);
+		box_let(&b);
+		box_run(&b);
+	}
+	assert_in_range(i, 100, 700);
 }
 
 /* Whatever the clock says when the cache is opened: what was dirty before counts as dirty since then. */
@@ -225,6 +251,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(neighbours_go_to_the_origin_in_one_write, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_is_old_is_written_what_is_young_is_not, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_is_old_yields_to_requests_at_the_origin, setup, teardown),
+		cmocka_unit_test_setup_teardown(what_is_rewritten_is_not_old_for_ever, setup, teardown),
 		cmocka_unit_test_setup_teardown(age_begins_anew_at_opening, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_high_dirty_share_starts_it, setup, teardown),
 		cmocka_unit_test_setup_teardown(it_can_be_switched_off_but_not_against_drain, setup, teardown),
