@@ -559,6 +559,18 @@ static enum hs_step_result hs_commit_flush(struct hs_core *core, u8 state)
 	return hs_commit_await(core, state);
 }
 
+/* Has all that was ever written to slots been flushed, or written with FUA? What ends from here on is not in this transaction. */
+static bool hs_commit_data_durable(struct hs_core *core)
+{
+	struct hs_commit *c = &core->commit;
+	u32 i;
+
+	c->plain = 0;
+	for (i = 0; i < core->nr_shards; i++)
+		c->plain += hs_peek(core->shards[i].plain);
+	return c->plain == c->plain_flushed;
+}
+
 static enum hs_step_result hs_commit_write(struct hs_core *core)
 {
 	struct hs_commit *c = &core->commit;
@@ -580,7 +592,8 @@ static enum hs_step_result hs_commit_sum(struct hs_core *core)
 	struct hs_commit *c = &core->commit;
 
 	hs_tx_seal(c->buf, &core->sb, &c->info);
-	if (!c->flush_first)
+	c->data_durable = core->data_fua && hs_commit_data_durable(core);
+	if (!c->flush_first || c->data_durable)
 		return hs_commit_write(core);
 	return hs_commit_flush(core, C_DATA_FLUSHED);
 }
@@ -617,8 +630,10 @@ static enum hs_step_result hs_commit_flushed(struct hs_core *core, u8 was, struc
 	}
 	if (hs_peek(core->failed))
 		return hs_commit_broken(core);
-	if (was == C_DATA_FLUSHED)
+	if (was == C_DATA_FLUSHED) {
+		c->plain_flushed = c->plain;
 		return hs_commit_write(core);
+	}
 	hs_poke(core->durable_seq, c->info.seq);
 	c->off = HS_TX_HEADER;
 	return hs_commit_go(core, C_APPLY, hs_slot_domain(core, hs_record_slot(c->buf + c->off)));
@@ -718,7 +733,9 @@ static void hs_commit_advance(struct hs_core *core)
 	j->head.prev_crc = c->info.crc;
 	j->applied = j->head;
 	j->n.commits++;
-	j->n.cache_flushes += c->flush_first && !core->cache_fua ? 2 : 1;
+	if (!c->data_durable)
+		j->n.cache_flushes += c->flush_first && !core->cache_fua ? 2 : 1;
+	hs_poke(core->fua_wanted, core->data_fua && c->records <= HS_FUA_NAMES && !hs_list_empty(&j->flushers));
 	j->n.journal_bytes += (u64)c->pages * HS_PAGE;
 }
 

@@ -195,6 +195,7 @@ struct hs_core *hs_core_init(void *mem, const struct hs_sb *sb, const struct hs_
 	core->crc_seed = hs_seed(sb);
 	core->now = opts->now;
 	core->cache_fua = opts->cache_fua;
+	core->data_fua = opts->cache_fua && !core->geo.checksums;
 	/* After a process was killed, what it wrote to the origin need not be durable. */
 	core->oflush.again = true;
 	core->tun.dirty_age_ns = 30 * HS_SECOND;

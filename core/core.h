@@ -161,7 +161,8 @@ struct hs_core_opts {
 	s32 mode;		/* enum hs_mode; -1: as in the superblock */
 	u64 now;		/* ns, monotonic */
 	/* A write with HS_IO_FUA costs the cache device little more than any (FUA is native, or all its writes are
-	 * durable at once): commits then use it, and their FLUSH, of the data, goes beside it. */
+	 * durable at once): commits then use it, and their FLUSH, of the data, goes beside it. Without checksums data
+	 * are written so, too, if a FLUSH is to be expected. */
 	bool cache_fua;
 };
 

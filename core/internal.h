@@ -27,6 +27,7 @@
 #define HS_WB_RUN		64u		/* blocks in one write-back */
 #define HS_WB_BYTES		(256 * HS_KIB)	/* ... or bytes, or one block */
 #define HS_WB_SHARE		16u		/* I/Os of requests on the origin for each run of aged blocks beside them */
+#define HS_FUA_NAMES		4u		/* so few writes to a FLUSH go out with FUA, where that spares one */
 #define HS_META_BYTES		(512 * HS_KIB)	/* buffer of checkpoint and open */
 #define HS_TX_PAGES_MAX		128u
 #define HS_TX_DATA_MAX		(64 * (u64)HS_MIB)
@@ -168,6 +169,7 @@ struct hs_shard {
 	u64 origin_writes;		/* ended, of any kind (R3) */
 	u64 directs;			/* of them acknowledged direct writes, discards, zeroings (R4) */
 	u64 doubts;			/* of them in flight while an origin FLUSH failed */
+	u64 plain;			/* writes of data to the cache that have ended, but for those with FUA */
 
 	bool wake;			/* something changed that a parked request may wait for */
 	bool no_inplace;		/* the commit machine waits for a write in place */
@@ -181,6 +183,13 @@ struct hs_shard {
 	struct hs_list waiters;
 	struct hs_counters n;
 } __attribute__((aligned(64)));
+
+/* A write of data to a slot has ended, an I/O with those flags: a FLUSH that begins from here on makes it durable. */
+static hs_always_inline void hs_data_arrived(struct hs_shard *sh, u8 flags)
+{
+	if (!(flags & HS_IO_FUA))
+		hs_poke(sh->plain, sh->plain + 1);
+}
 
 /* ---- gauges ------------------------------------------------------------------------------------- */
 
@@ -313,6 +322,8 @@ struct hs_commit {
 	u32 held_gen;			/* as the last round began */
 	u32 flushing;			/* peeked: its FLUSH, or write with FUA, is under way */
 	bool flush_first;			/* names data that recovery cannot verify */
+	bool data_durable;			/* ... and that are durable already, all with FUA */
+	u64 plain, plain_flushed;		/* sums over the shards, as a FLUSH began; of the last that succeeded */
 	bool unconfirmed;			/* the confirm record could not be written */
 	u8 *confirm;			/* a page */
 };
@@ -440,6 +451,7 @@ struct hs_core {
 	u32 crc_seed;
 	u32 checkpoint_at;		/* pages of the ring in use that bring one */
 	bool cache_fua;			/* transactions are written with FUA */
+	bool data_fua;			/* data may be, too: nothing verifies them, and transactions wait for them */
 	u64 *udirty, *uckpt;		/* table units: to be written whatever sets say; in the checkpoint under way */
 	u64 *unit_seq;			/* while opening */
 	struct hs_sb sb;		/* as durable */
@@ -461,6 +473,7 @@ struct hs_core {
 	u32 wb_share;			/* runs of aged blocks between two ticks, while requests use the origin */
 	u32 wb_resting;			/* aged blocks are left, for want of a share */
 	u32 wb_failing;
+	u32 fua_wanted;			/* FLUSHes come one for a few writes: their data with FUA */
 	u32 want_abandon;		/* a write waits for a name that a failed cache cannot drop */
 	u64 sole_moved;			/* ns: since then what a failed cache alone holds has become no less */
 	u32 wb_blocked;			/* write-back passed a block over until a commit has ended */

@@ -314,6 +314,7 @@ void hs_slot_filled(struct hs_core *core, struct hs_shard *sh, struct hs_set *st
 {
 	u16 s = (u16)(hs_with_cur(st->way[way].state, HS_CLEAN) | HS_S_HOLD);
 
+	hs_data_arrived(sh, 0);
 	hs_assert(hs_cur(st->way[way].state) == HS_FILL);
 	if (hs_peek(core->ov) & HS_OV_PHASE)
 		s |= HS_S_PHASE;

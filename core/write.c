@@ -52,6 +52,15 @@ static enum hs_step_result hs_write_merge(struct hs_core *core, struct hs_req *r
 	return HS_IO;
 }
 
+/*
+ * Where nothing verifies the data, a transaction waits until they are durable: if a FLUSH for it is to follow at once
+ * anyway, a write with FUA is one operation of the device less.
+ */
+static u8 hs_write_io_flags(const struct hs_core *core, const struct hs_req *req)
+{
+	return core->data_fua && (req->flags & HS_REQ_FUA || hs_peek(core->fua_wanted)) ? HS_IO_FUA : 0;
+}
+
 /* Writes the new slot. Units that are copied, not written, keep their CRC: a copy never launders rot. */
 static enum hs_step_result hs_write_store(struct hs_core *core, struct hs_req *req)
 {
@@ -72,6 +81,7 @@ static enum hs_step_result hs_write_store(struct hs_core *core, struct hs_req *r
 			req->io[0].csum_first += span.unit;
 		}
 	}
+	req->io[0].flags |= hs_write_io_flags(core, req);
 	req->state = W_STORE;
 	return HS_IO;
 }
@@ -249,6 +259,7 @@ static enum hs_step_result hs_write_stored(struct hs_core *core, struct hs_shard
 
 	if (req->io[0].error)
 		return hs_write_store_failed(core, sh, req, out);
+	hs_data_arrived(sh, req->io[0].flags);
 	if (core->geo.checksums) {
 		bool keep = (req->flags & HS_P_KEEP) && old != HS_NIL;
 		struct hs_span span;
@@ -279,6 +290,7 @@ static enum hs_step_result hs_write_inplace(struct hs_core *core, struct hs_shar
 	hs_slot_change(core, sh, hs_set_at(core, req->set), req->set, req->src, hs_with_cur(hs_src_state(core, req), HS_INPLACE));
 	req->nr_io = 0;
 	hs_io_cache(core, req, HS_IO_WRITE, req->src, span.unit, span.units, HS_BUF_CALLER);
+	req->io[0].flags |= hs_write_io_flags(core, req);
 	req->state = W_INPLACE;
 	return HS_IO;
 }
@@ -291,6 +303,7 @@ static enum hs_step_result hs_write_inplaced(struct hs_core *core, struct hs_sha
 	struct hs_span span;
 
 	hs_req_span(core, req, &span);
+	hs_data_arrived(sh, err ? 0 : req->io[0].flags);
 	if (err) {
 		/* Old CRCs stay: what was torn will show. Recovery must not judge a transaction by it. */
 		sh->n.cache_errors++;
@@ -476,9 +489,9 @@ enum hs_step_result hs_write_quick_start(struct hs_core *core, struct hs_req *re
 	struct hs_list *bucket = hs_lock_bucket(sh, core, req->first);
 	u16 old = hs_set_find_any(core, st, req->first, HS_NIL), way = st->free_head;
 
-	/* Not a whole block, not write-back, someone else is here, no slot. */
+	/* Not a whole block, not write-back, FUA, someone else is here, no slot. */
 	if (unlikely((req->flags | (req->sectors - 1 - core->block_mask) |
-		      (hs_peek(core->mode) ^ HS_MODE_WRITEBACK) | hs_peek(core->failed)) ||
+		      (hs_peek(core->mode) ^ HS_MODE_WRITEBACK) | hs_peek(core->failed) | hs_peek(core->fua_wanted)) ||
 		     !hs_list_empty(bucket) || way == HS_NIL))
 		return hs_step_any(core, req, out);
 	if (old != HS_NIL) {
@@ -516,6 +529,7 @@ enum hs_step_result hs_write_quick_end(struct hs_core *core, struct hs_req *req,
 	hs_list_init(others);
 	req->src = HS_NIL;
 	sh->writing--;
+	hs_data_arrived(sh, 0);
 	if (core->geo.checksums)
 		memcpy(hs_slot_crcs(core, st, way), req->csum, hs_req_csum_bytes(core));
 	if (likely(old != HS_NIL && hs_slot_supersedable(was)))

@@ -162,7 +162,9 @@ static hs_always_inline void hs_call_remap(struct hs_call *call)
 	bio->bi_iter = call->iter;
 	bio->bi_iter.bi_sector = io->sector;
 	bio_set_dev(bio, call->dm->bdev[io->dev]);
-	if (!(io->flags & HS_IO_FUA))
+	if (io->flags & HS_IO_FUA)
+		bio->bi_opf |= REQ_FUA;
+	else
 		bio->bi_opf &= ~REQ_FUA;
 }
 

@@ -90,7 +90,8 @@
 	X(HIT_LEFT, "reads that left it") \
 	X(IO_SPLIT_TX, "transactions over the end of the ring") \
 	X(IO_TX_FUA, "transactions with FUA, beside a FLUSH of the data") \
-	X(IO_TX_FUA_ALONE, "transactions with FUA, after it") \
+	X(IO_TX_FUA_ALONE, "transactions with FUA, after it or without") \
+	X(IO_DATA_FUA, "data with FUA") \
 	X(IO_SPLIT_TX_FUA, "transactions with FUA over the end of the ring") \
 	X(IO_TX, "transactions") \
 	X(SCAN, "steps of a commit that scans for spilled slots") \

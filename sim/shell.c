@@ -270,6 +270,8 @@ static void count_cache_write(struct sim_world *w, const struct hs_req *req, con
 	u64 at = h->sector << HS_SECTOR_SHIFT;
 
 	if (at >= geo->data_offset) {
+		if (h->flags & HS_IO_FUA)
+			sim_count(SIM_C_IO_DATA_FUA);
 		if (sim_req_mine(req) && req->op == HS_OP_WRITE && h->buf == HS_BUF_CALLER &&
 		    h->sectors < hs_block_units(geo, req->first) * HS_UNIT_SECTORS)
 			sim_count(SIM_C_IO_INPLACE);

@@ -497,19 +497,24 @@ static void with_fua_an_error_of_either_ends_all_claims(void **state)
 	}
 }
 
-/* What recovery cannot verify is durable before a transaction names it; that one needs no FLUSH behind it then. */
-static void with_fua_and_no_checksums_the_data_are_flushed_first(void **state)
+static int setup_unverified(void **state)
 {
 	struct hs_geometry_wish wish;
-	struct box_req f;
 
-	teardown(state);
 	memset(&b, 0, sizeof(b));
 	box_geometry(&wish, 4096, 4);
 	wish.no_checksums = true;
 	box_init(&b, &wish, HS_MODE_WRITEBACK);
 	b.cache_fua = true;
 	box_must_open(&b);
+	return 0;
+}
+
+/* What recovery cannot verify is durable before a transaction names it; that one needs no FLUSH behind it then. */
+static void with_fua_and_no_checksums_the_data_are_flushed_first(void **state)
+{
+	struct box_req f;
+
 	start_fua(&f);
 	assert_int_equal(b.nr_io, 1);
 	box_end_one(&b, HS_CACHE, HS_IO_FLUSH);
@@ -524,6 +529,134 @@ static void with_fua_and_no_checksums_the_data_are_flushed_first(void **state)
 	box_reopen(&b, 0);
 	box_let(&b);
 	box_expect(&b, 0, 8, 2);
+}
+
+/* The request's one I/O, to be found among those in flight. */
+static u32 io_of(const struct box_req *q)
+{
+	u32 i;
+
+	for (i = 0; i < b.nr_io; i++)
+		if (b.io[i].req == &q->r)
+			return i;
+	fail_msg("it has no I/O in flight");
+	return 0;
+}
+
+/* Writes a block, and returns the flags of its I/O. */
+static u8 flags_of_write(u64 block, u64 value, u32 flags)
+{
+	struct box_req w;
+	u8 seen;
+
+	box_hold(&b, HS_CACHE, HS_IO_WRITE);
+	box_begin_write(&b, &w, block * 8, 8, value, flags);
+	box_run(&b);
+	seen = w.r.io->flags;
+	assert_int_equal(w.r.nr_io, 1);
+	io_of(&w);
+	box_let(&b);
+	box_run(&b);
+	assert_true(w.done);
+	assert_int_equal(w.r.error, 0);
+	box_drop(&w);
+	return seen;
+}
+
+static u64 flushes_of_a_flush(void)
+{
+	u64 before = counters()->cache_flushes;
+
+	assert_int_equal(box_flush(&b), 0);
+	return counters()->cache_flushes - before;
+}
+
+/* From the second on their data are durable by themselves, and the transaction need not wait for a FLUSH of theirs. */
+static void writes_that_are_flushed_one_by_one_go_out_with_fua(void **state)
+{
+	u32 i;
+
+	assert_false(flags_of_write(0, 1, 0) & HS_IO_FUA);
+	assert_int_equal(flushes_of_a_flush(), 1);
+	for (i = 1; i < 4; i++) {
+		assert_true(flags_of_write(i % 2, i + 1, 0) & HS_IO_FUA);
+		assert_int_equal(flushes_of_a_flush(), 0);
+	}
+	box_reopen(&b, 0);
+	box_expect(&b, 0, 8, 3);
+	box_expect(&b, 8, 8, 4);
+	box_check(&b);
+}
+
+static void a_write_with_fua_needs_no_flush(void **state)
+{
+	u64 flushes = counters()->cache_flushes;
+
+	assert_true(flags_of_write(0, 1, HS_REQ_FUA) & HS_IO_FUA);
+	assert_int_equal(counters()->cache_flushes, flushes);
+	box_reopen(&b, 0);
+	box_expect(&b, 0, 8, 1);
+}
+
+static void many_writes_to_a_flush_go_out_without(void **state)
+{
+	u32 i;
+
+	box_write(&b, 0, 8, 1, 0);
+	flushes_of_a_flush();
+	for (i = 0; i <= HS_FUA_NAMES; i++)
+		assert_true(flags_of_write(i, 2, 0) & HS_IO_FUA);
+	flushes_of_a_flush();
+	assert_false(flags_of_write(0, 3, 0) & HS_IO_FUA);
+	assert_int_equal(flushes_of_a_flush(), 1);
+}
+
+/* Nor do those that no FLUSH is behind: the commit that comes once a second finds out. */
+static void so_do_writes_that_are_not_flushed(void **state)
+{
+	box_write(&b, 0, 8, 1, 0);
+	flushes_of_a_flush();
+	assert_true(flags_of_write(0, 2, 0) & HS_IO_FUA);
+	box_ticks(&b, 3, 1000);
+	assert_false(flags_of_write(0, 3, 0) & HS_IO_FUA);
+}
+
+static void what_a_fill_put_there_is_flushed(void **state)
+{
+	box_write(&b, 0, 8, 1, 0);
+	flushes_of_a_flush();
+	box_expect(&b, 64, 8, 0);
+	assert_true(flags_of_write(0, 2, 0) & HS_IO_FUA);
+	assert_int_equal(flushes_of_a_flush(), 1);
+	assert_true(flags_of_write(0, 3, 0) & HS_IO_FUA);
+	assert_int_equal(flushes_of_a_flush(), 0);
+}
+
+/* A plain write that was on its way as the last FLUSH began ended too late for it, and another is needed. */
+static void a_flush_covers_what_had_ended_before_it(void **state)
+{
+	struct box_req late, w, f;
+
+	box_hold(&b, HS_CACHE, HS_IO_WRITE);
+	box_hold(&b, HS_CACHE, HS_IO_FLUSH);
+	box_begin_write(&b, &late, 0, 8, 1, 0);
+	box_begin_write(&b, &w, 8, 8, 2, 0);
+	box_run(&b);
+	box_end(&b, io_of(&w));
+	box_begin(&b, &f, HS_OP_FLUSH, 0, 0, 0);
+	box_run(&b);
+	assert_true(box_find(&b, HS_CACHE, HS_IO_FLUSH) >= 0);
+	box_end(&b, io_of(&late));
+	box_let(&b);
+	box_run(&b);
+	assert_true(late.done && w.done && f.done);
+	box_drop(&late);
+	box_drop(&w);
+	box_drop(&f);
+	assert_int_equal(flushes_of_a_flush(), 1);
+	box_reopen(&b, 0);
+	box_expect(&b, 0, 8, 1);
+	box_expect(&b, 8, 8, 2);
 }
 
 int main(void)
@@ -547,7 +680,13 @@ int main(void)
 		cmocka_unit_test_setup_teardown(with_fua_transaction_and_flush_go_side_by_side, setup_fua, teardown),
 		cmocka_unit_test_setup_teardown(with_fua_a_transaction_without_its_data_is_dropped, setup_fua, teardown),
 		cmocka_unit_test_setup_teardown(with_fua_an_error_of_either_ends_all_claims, setup_fua, teardown),
-		cmocka_unit_test_setup_teardown(with_fua_and_no_checksums_the_data_are_flushed_first, setup_fua, teardown),
+		cmocka_unit_test_setup_teardown(with_fua_and_no_checksums_the_data_are_flushed_first, setup_unverified, teardown),
+		cmocka_unit_test_setup_teardown(writes_that_are_flushed_one_by_one_go_out_with_fua, setup_unverified, teardown),
+		cmocka_unit_test_setup_teardown(a_write_with_fua_needs_no_flush, setup_unverified, teardown),
+		cmocka_unit_test_setup_teardown(many_writes_to_a_flush_go_out_without, setup_unverified, teardown),
+		cmocka_unit_test_setup_teardown(so_do_writes_that_are_not_flushed, setup_unverified, teardown),
+		cmocka_unit_test_setup_teardown(what_a_fill_put_there_is_flushed, setup_unverified, teardown),
+		cmocka_unit_test_setup_teardown(a_flush_covers_what_had_ended_before_it, setup_unverified, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
