@@ -562,13 +562,8 @@ static enum hs_step_result hs_commit_flush(struct hs_core *core, u8 state)
 /* Has all that was ever written to slots been flushed, or written with FUA? What ends from here on is not in this transaction. */
 static bool hs_commit_data_durable(struct hs_core *core)
 {
-	struct hs_commit *c = &core->commit;
-	u32 i;
-
-	c->plain = 0;
-	for (i = 0; i < core->nr_shards; i++)
-		c->plain += hs_peek(core->shards[i].plain);
-	return c->plain == c->plain_flushed;
+	core->commit.plain = hs_sum_plain(core);
+	return core->commit.plain == core->commit.plain_flushed;
 }
 
 static enum hs_step_result hs_commit_write(struct hs_core *core)

@@ -660,8 +660,11 @@ u64 hs_sum_origin_writes(const struct hs_core *core);
 u64 hs_sum_directs(const struct hs_core *core);
 u64 hs_sum_asked(const struct hs_core *core);
 u64 hs_sum_doubts(const struct hs_core *core);
+u64 hs_sum_plain(const struct hs_core *core);
 u64 hs_sum_hold(const struct hs_core *core, u32 phase);
 bool hs_any_todo(const struct hs_core *core);
+/* flush.c: may the origin have lost what had been acknowledged, and no FLUSH has said so yet? */
+bool hs_flush_untold(const struct hs_core *core);
 
 /* ---- private request flags ------------------------------------------------------------------------------------------- */
 

@@ -61,6 +61,7 @@ HS_SUM(passed, passed)
 HS_SUM(origin_writes, origin_writes)
 HS_SUM(directs, directs)
 HS_SUM(doubts, doubts)
+HS_SUM(plain, plain)
 HS_SUM(asked, asked)
 #undef HS_SUM
 

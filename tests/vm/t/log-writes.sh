@@ -43,7 +43,7 @@ record() { # SECONDS COMMAND...: under marks
 	kill $marker || die "a log cannot be marked"
 	wait $marker
 	[ ! -s /tmp/errors ] || die "$(cat /tmp/errors)"
-	umount /mnt 2>/dev/null
+	! grep -q ' /mnt ' /proc/mounts || umount /mnt || die "/mnt is in use"
 	remove c
 	remove lo
 	remove lc
@@ -88,8 +88,9 @@ check_pattern() { # LAST POINT
 	pattern verify /dev/mapper/r 21 $1 >/tmp/verify 2>&1 || die "$2: $(cat /tmp/verify)"
 }
 
-# A file a round, one in three removed again.
+# A file a round, one in three removed again. It ends between two commands, so that nothing of it uses /mnt any more.
 files() {
+	trap 'exit 0' TERM
 	n=0
 	while :; do
 		n=$((n + 1))
