@@ -730,7 +730,7 @@ static void hs_commit_advance(struct hs_core *core)
 	j->n.commits++;
 	if (!c->data_durable)
 		j->n.cache_flushes += c->flush_first && !core->cache_fua ? 2 : 1;
-	hs_poke(core->fua_wanted, core->data_fua && c->records <= HS_FUA_NAMES && !hs_list_empty(&j->flushers));
+	hs_poke(core->fua_left, core->data_fua && c->records <= HS_FUA_NAMES && !hs_list_empty(&j->flushers) ? HS_FUA_NAMES : 0);
 	j->n.journal_bytes += (u64)c->pages * HS_PAGE;
 }
 

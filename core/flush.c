@@ -23,11 +23,6 @@ static u64 hs_flush_losses(const struct hs_core *core)
 	return core->oflush.losses + hs_sum_doubts(core);
 }
 
-bool hs_flush_untold(const struct hs_core *core)
-{
-	return hs_flush_losses(core) != core->oflush.told;
-}
-
 static void hs_flush_start(struct hs_core *core, struct hs_req *req, struct hs_out *out)
 {
 	struct hs_journal *j = &core->journal;

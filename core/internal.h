@@ -27,7 +27,7 @@
 #define HS_WB_RUN		64u		/* blocks in one write-back */
 #define HS_WB_BYTES		(256 * HS_KIB)	/* ... or bytes, or one block */
 #define HS_WB_SHARE		16u		/* I/Os of requests on the origin for each run of aged blocks beside them */
-#define HS_FUA_NAMES		4u		/* so few writes to a FLUSH go out with FUA, where that spares one */
+#define HS_FUA_NAMES		4u		/* writes to a FLUSH that go out with FUA, where that spares one */
 #define HS_META_BYTES		(512 * HS_KIB)	/* buffer of checkpoint and open */
 #define HS_TX_PAGES_MAX		128u
 #define HS_TX_DATA_MAX		(64 * (u64)HS_MIB)
@@ -473,7 +473,7 @@ struct hs_core {
 	u32 wb_share;			/* runs of aged blocks between two ticks, while requests use the origin */
 	u32 wb_resting;			/* aged blocks are left, for want of a share */
 	u32 wb_failing;
-	u32 fua_wanted;			/* FLUSHes come one for a few writes: their data with FUA */
+	u32 fua_left;			/* FLUSHes come one for a few writes: so many more go out with FUA; about, any shard's */
 	u32 want_abandon;		/* a write waits for a name that a failed cache cannot drop */
 	u64 sole_moved;			/* ns: since then what a failed cache alone holds has become no less */
 	u32 wb_blocked;			/* write-back passed a block over until a commit has ended */
@@ -663,8 +663,6 @@ u64 hs_sum_doubts(const struct hs_core *core);
 u64 hs_sum_plain(const struct hs_core *core);
 u64 hs_sum_hold(const struct hs_core *core, u32 phase);
 bool hs_any_todo(const struct hs_core *core);
-/* flush.c: may the origin have lost what had been acknowledged, and no FLUSH has said so yet? */
-bool hs_flush_untold(const struct hs_core *core);
 
 /* ---- private request flags ------------------------------------------------------------------------------------------- */
 

@@ -21,10 +21,10 @@ static enum hs_step_result hs_stop_done(struct hs_req *req, s32 error)
 	return HS_DONE;
 }
 
-/* A FLUSH of the origin that failed has told only us, or, before we began, nobody. */
+/* A FLUSH of the origin that failed has told only us. (One before we began is for the next FLUSH that is asked for.) */
 static bool hs_origin_failed(const struct hs_core *core)
 {
-	return hs_peek(core->oflush_failures) != core->stop.failures || hs_flush_untold(core);
+	return hs_peek(core->oflush_failures) != core->stop.failures;
 }
 
 /*

@@ -56,9 +56,16 @@ static enum hs_step_result hs_write_merge(struct hs_core *core, struct hs_req *r
  * Where nothing verifies the data, a transaction waits until they are durable: if a FLUSH for it is to follow at once
  * anyway, a write with FUA is one operation of the device less.
  */
-static u8 hs_write_io_flags(const struct hs_core *core, const struct hs_req *req)
+static u8 hs_write_io_flags(struct hs_core *core, const struct hs_req *req)
 {
-	return core->data_fua && (req->flags & HS_REQ_FUA || hs_peek(core->fua_wanted)) ? HS_IO_FUA : 0;
+	u32 left = hs_peek(core->fua_left);
+
+	if (req->flags & HS_REQ_FUA)
+		return core->data_fua ? HS_IO_FUA : 0;
+	if (!left)
+		return 0;
+	hs_poke(core->fua_left, left - 1);
+	return HS_IO_FUA;
 }
 
 /* Writes the new slot. Units that are copied, not written, keep their CRC: a copy never launders rot. */
@@ -491,7 +498,7 @@ enum hs_step_result hs_write_quick_start(struct hs_core *core, struct hs_req *re
 
 	/* Not a whole block, not write-back, FUA, someone else is here, no slot. */
 	if (unlikely((req->flags | (req->sectors - 1 - core->block_mask) |
-		      (hs_peek(core->mode) ^ HS_MODE_WRITEBACK) | hs_peek(core->failed) | hs_peek(core->fua_wanted)) ||
+		      (hs_peek(core->mode) ^ HS_MODE_WRITEBACK) | hs_peek(core->failed) | hs_peek(core->fua_left)) ||
 		     !hs_list_empty(bucket) || way == HS_NIL))
 		return hs_step_any(core, req, out);
 	if (old != HS_NIL) {

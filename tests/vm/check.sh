@@ -19,6 +19,7 @@
 #	# cpus: N	(2)
 #	# command	the hotset command is there, as hotset_command
 #	# cmdline: WORDS	for the kernel's command line
+#	# systemd	systemd is the first process (not of the debug kernel, which has not what that takes)
 #	# allow: PATTERN	lines of the kernel log that match are expected
 #	# complains: PATTERN	(one line a boot) the kernel log must have such a line, and may have any other
 #	# broken		the module broken.ko is there
@@ -132,6 +133,7 @@ boot() { # KERNEL-DIR SCRIPT DIR NUMBER LAST-ROUND LIMIT KILL-AFTER
 	memory=$(mark memory "$2" 1536)
 	cpus=$(mark cpus "$2" 2)
 	append="hotset.boot=$4 hotset.last=$5 $(mark cmdline "$2" "")"
+	! grep -qx '# systemd' "$2" || append+=" hotset.systemd"
 	mapfile -t disks < <(disks_of "$2" "$3")
 	(machine "$1" "$3/initrd" "$3/console$4" "$3/results$4" "$append" ${disks[@]+"${disks[@]}"}) \
 		>>"$3/qemu.log" 2>&1 </dev/null &
@@ -209,6 +211,7 @@ run_kernel() { # SERIES
 		name=$(basename "$script" .sh)
 		[ -z "$only" ] || [ "$only" = "$name" ] || continue
 		[ "$1" = debug ] || ! grep -qx '# debug' "$script" || continue
+		[ "$1" != debug ] || ! grep -qx '# systemd' "$script" || continue
 		[ $set = full ] || [ -n "$only" ] || grep -qx '# short' "$script" || continue
 		run_test "$kernel" "$build/module-$1" "$script" "$1/$name"
 	done

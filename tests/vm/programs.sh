@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # Author: hotset authors
 #
-#	programs.sh SCRIPT	an archive, on stdout, of what the comment lines "programs:" and "files:" of a test name
+#	programs.sh SCRIPT	an archive, on stdout, of what the comment lines "programs:" and "files:" of a test name,
+#				and of systemd, if it has a line "systemd"
 #
 # Nothing, if they name nothing. HOTSET is the command; the plugin and the programs of tests/tools lie beside it.
 set -u
@@ -35,6 +36,17 @@ add_program() { # NAME
 	done
 }
 
+# systemd and udev, as their packages have them, with the libraries.
+add_systemd() {
+	local lib
+	dpkg -L systemd udev | grep -E '^/(usr/)?(lib/systemd|lib/udev|bin)/' | sed 's,^/,,' |
+		tar -C / --no-recursion -cf - -T - | tar -C "$dir" -xf - || return
+	# shellcheck disable=SC2046
+	ldd $(find "$dir" -type f -perm -100) 2>/dev/null | grep -oE '/[^ :()]+' | sort -u | while read -r lib; do
+		[ ! -f "$lib" ] || [ -e "$dir$lib" ] || install -D "$lib" "$dir$lib"
+	done
+}
+
 [ -n "$(words programs)$(words files)" ] || exit 0
 dir=$(mktemp -d "${TMPDIR:-/tmp}/hotset-programs.XXXXXX") || exit 1
 trap 'rm -rf "$dir"' EXIT
@@ -45,4 +57,5 @@ done
 for file in $(words files); do
 	install -D -m 644 "$(cd "$root" && realpath "$file")" "$dir/${file#/}" || die "no $file"
 done
+! grep -qx '# systemd' "$script" || add_systemd || die "systemd"
 cd "$dir" && find . | cpio -o -H newc --quiet

@@ -6,6 +6,8 @@
 # timeout: 600
 # allow: Call Trace:|page allocation failure|vmalloc error
 load_module
+# It forgets the name of a slab cache whose directory it could not make (6.12).
+known_leaks=sysfs_slab_add
 pair 32 12
 # Disks that are full take no memory for what is written to them.
 for n in 0 1; do
@@ -103,7 +105,7 @@ each resumed
 pattern exact /dev/mapper/c 3 3 || die "after refused resumes"
 at_least refusals $refused 60
 
-last=3
+last=3 alone=0
 load() { # the pattern goes on behind the last flushed round, and begins again when a request fails
 	pattern write /dev/mapper/c 3 $((last + 1)) 1000000 >/tmp/rounds 2>/tmp/load.errors &
 	pid=$!
@@ -187,10 +189,21 @@ faulty() { # SECONDS ORIGIN CACHE PERCENT MODE
 		remove c
 		pattern verify /dev/nullb0 3 $last || die "the origin alone"
 	elif [ $abandoned = 1 ]; then
-		clean() { [ "$(stat_of c 4)" = 0 ]; }
-		wait_for 60 clean || die "not written back: $(dmsetup status c)"
+		# A block that could not be read twice stays, marked as lost: the origin cannot have it.
+		written() { lost=$(stat_of c lost) && [ "$(stat_of c 4)" = "$lost" ]; }
+		wait_for 60 written || die "not written back: $(dmsetup status c)"
 		remove c
-		pattern verify /dev/nullb0 3 $last || die "the origin alone, the cache given up"
+		if [ "$lost" = 0 ]; then
+			pattern verify /dev/nullb0 3 $last || die "the origin alone, the cache given up"
+			alone=$((alone + 1))
+		else
+			echo "  $lost blocks lost"
+			[ "$lost" -le 20 ] || die "so many?"
+			# From the beginning.
+			dd if=/dev/zero of=/dev/nullb0 bs=1M oflag=direct 2>/dev/null
+			last=3
+			pattern write /dev/nullb0 3 1 $last >/dev/null || die "write"
+		fi
 		hotset c "0 8 2048 256 1 1 force" || die "not created"
 		return
 	else
@@ -207,6 +220,6 @@ for i in 1 2 3; do
 	faulty 5 0 1 3 writethrough
 	faulty 5 1 1 2 writeback
 done
-echo "$last rounds"
+echo "$last rounds, $alone times the origin alone had all after a failure"
 dmsetup message c 0 flush || die "flush"
 remove c
