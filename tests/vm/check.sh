@@ -50,8 +50,14 @@ passed=0 failed=0
 qemu=
 . "$here/lib.sh"
 
+# With all its processes: the debug kernel has several, and each has the disks open.
+end_machine() {
+	kill -KILL -- "-$qemu" 2>/dev/null
+	while pgrep -g "$qemu" -r R,S,D >/dev/null; do sleep 0.1; done
+}
+
 stop() {
-	[ -z "$qemu" ] || kill -KILL "$qemu" 2>/dev/null
+	[ -z "$qemu" ] || end_machine
 	qemu=
 }
 trap stop EXIT
@@ -74,7 +80,7 @@ machine() { # KERNEL-DIR INITRD CONSOLE RESULTS APPEND [DISK...]
 	fi
 	for disk; do options+=(-drive "file=$disk,if=virtio,format=raw,cache=none,discard=unmap"); done
 	[ "$console" = - ] && console=stdio || console=file:$console
-	exec setpriv --pdeathsig KILL \
+	exec ${session:-} setpriv --pdeathsig KILL \
 		qemu-system-x86_64 -M q35,hpet=off -accel tcg,thread=multi -smp "$cpus" -m "$memory" -cpu max -nodefaults \
 		-no-user-config -display none -no-reboot -serial "$console" -chardev "file,id=results,path=$results" \
 		-serial chardev:results -kernel "$kernel/vmlinux" -initrd "$initrd" \
@@ -88,7 +94,7 @@ machine_debug() { # [DISK...]
 	for disk; do options+=("ubd$((n++))=$disk"); done
 	if [ "$console" = - ]; then input=fd:0; else exec >"$console"; fi
 	# shellcheck disable=SC2086
-	exec setpriv --pdeathsig KILL "$kernel/linux" "mem=$((memory + memory / 4))M" "initrd=$initrd" con=null ssl=null \
+	exec ${session:-} setpriv --pdeathsig KILL "$kernel/linux" "mem=$((memory + memory / 4))M" "initrd=$initrd" con=null ssl=null \
 		"ssl0=$input,fd:1" "ssl1=null,fd:3" slab_debug=F ${options[@]+"${options[@]}"} noreboot $append 3>"$results"
 }
 
@@ -129,7 +135,7 @@ complaints() { # LOG SCRIPT BOOT: lines that must not be there, or a word of one
 
 # One machine, to its end, or killed: why not, if it did not go well.
 boot() { # KERNEL-DIR SCRIPT DIR NUMBER LAST-ROUND LIMIT KILL-AFTER
-	local disks=() append memory cpus ended
+	local disks=() append memory cpus ended session=setsid
 	memory=$(mark memory "$2" 1536)
 	cpus=$(mark cpus "$2" 2)
 	append="hotset.boot=$4 hotset.last=$5 $(mark cmdline "$2" "")"
@@ -142,9 +148,9 @@ boot() { # KERNEL-DIR SCRIPT DIR NUMBER LAST-ROUND LIMIT KILL-AFTER
 		timeout "$6" bash -c "until grep -aqs '^flushed ' '$3/results$4' || ! kill -0 $qemu; do sleep 0.2; done" \
 			2>/dev/null || echo "it flushed nothing in $6 s"
 		sleep "$7"
-		kill -KILL $qemu 2>/dev/null
+		end_machine
 	else
-		timeout "$6" tail --pid=$qemu -f /dev/null || { echo "it took more than $6 s"; kill -KILL $qemu; }
+		timeout "$6" tail --pid=$qemu -f /dev/null || { echo "it took more than $6 s"; end_machine; }
 	fi
 	wait $qemu 2>/dev/null
 	ended=$?
