@@ -466,6 +466,7 @@ struct hs_core {
 	u32 failed, abandoned, stopping;
 	u32 ov;				/* HS_OV_* */
 	u32 oflush_failures;		/* what was in flight then may be lost */
+	u32 oflushing;			/* a FLUSH is under way; if it fails, oflush_failures says so before this ends */
 	u32 held_gen;			/* bumped when ov's verdict changes */
 	u32 age_gen;
 	u32 tick_gen;			/* counts ticks */
@@ -676,7 +677,19 @@ bool hs_any_todo(const struct hs_core *core);
 #define HS_P_WRITTEN		(1u << 25)	/* reads from the origin what was written back and not flushed */
 #define HS_P_WB_FAILED		(1u << 24)	/* parked: the write-back that it waits for failed */
 
-/* It was written back but not flushed: once an origin FLUSH has failed, that may be gone over there. */
+/*
+ * It was written back but not flushed: once an origin FLUSH has failed, that may be gone over there. It may be from the
+ * moment on in which the device takes up the FLUSH; what was read is good if none is under way afterwards, and none has
+ * failed. So the request parks, until the FLUSH has ended (the next tick has it look again).
+ */
+static inline bool hs_written_unsure(const struct hs_core *core, const struct hs_req *req)
+{
+	bool unsure = (req->flags & HS_P_WRITTEN) && hs_peek(core->oflushing);
+
+	hs_barrier();	/* before oflush_failures is looked at */
+	return unsure;
+}
+
 static inline bool hs_written_lost(const struct hs_core *core, const struct hs_req *req)
 {
 	return (req->flags & HS_P_WRITTEN) && hs_peek(core->oflush_failures);

@@ -90,6 +90,8 @@ static enum hs_step_result hs_oflush_start(struct hs_core *core, struct hs_out *
 		return hs_oflush_end(core, out);
 	}
 	core->journal.n.origin_flushes++;
+	hs_poke(core->oflushing, 1);
+	hs_barrier();	/* before the device sees it */
 	of->req.nr_io = 0;
 	hs_io_flush(&of->req, HS_ORIGIN);
 	of->req.state = O_DONE;
@@ -111,6 +113,8 @@ enum hs_step_result hs_oflush_step(struct hs_core *core, struct hs_req *req, str
 		of->again = true;
 		core->journal.n.origin_errors++;
 	}
+	hs_barrier();
+	hs_poke(core->oflushing, 0);
 	hs_oflush_verdict(core, failed);
 	return hs_oflush_end(core, out);
 }

@@ -250,6 +250,8 @@ enum hs_step_result hs_read_step(struct hs_core *core, struct hs_req *req, struc
 	case R_STORE:
 		return hs_read_stored(core, sh, req, out);
 	default:
+		if (hs_written_unsure(core, req))
+			return hs_wait(sh, req);
 		if (req->io[0].error)
 			sh->n.origin_errors++;
 		else if (hs_written_lost(core, req))

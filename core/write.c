@@ -200,6 +200,8 @@ static enum hs_step_result hs_write_again(struct hs_core *core, struct hs_shard 
 static enum hs_step_result hs_write_fetched(struct hs_core *core, struct hs_shard *sh,
 					    struct hs_req *req, struct hs_out *out)
 {
+	if (hs_written_unsure(core, req))
+		return hs_wait(sh, req);
 	if (!req->io[0].error)
 		return hs_written_lost(core, req) ? hs_write_give_up(core, sh, req, out) : hs_write_store(core, req);
 	/* The rest of the block cannot be read, the caller's part may still be writable over there. */

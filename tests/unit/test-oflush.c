@@ -143,6 +143,48 @@ static void a_failed_flush_spoils_the_current_phase_too(void **state)
 	assert_int_equal(box_value(b.dev[HS_ORIGIN].durable + 16 * 4096, 16 * 8), 3);
 }
 
+/*
+ * Written back, and its copy cannot be read: the origin has it. But a FLUSH is under way that will fail, and the device
+ * has lost it already: nobody can tell until that has ended.
+ */
+static void what_is_read_while_a_flush_is_under_way_waits_for_it(void **state)
+{
+	static const s32 errors[] = { 0, -EIO };
+	static const u32 sectors[] = { 8, 8, 3 };
+	u32 e, kind;
+
+	for (e = 0; e < 2; e++) {
+		for (kind = 0; kind < 3; kind++) {	/* a read, a whole write, one that has the rest from there */
+			struct box_req q;
+
+			teardown(state);
+			setup(state);
+			dirty_block(0, 1);
+			b.core->tun.dirty_percent = 0;
+			box_hold(&b, HS_ORIGIN, HS_IO_FLUSH);
+			box_ticks(&b, 5, 1000);
+			assert_int_equal(hs_cur(box_state(&b, 0)), HS_WRITTEN);
+			assert_true(box_find(&b, HS_ORIGIN, HS_IO_FLUSH) >= 0);
+			box_fault(&b, HS_CACHE, HS_IO_READ, 0, 0, -1);
+			if (kind)
+				box_begin_write(&b, &q, 0, sectors[kind], 2, 0);
+			else
+				box_begin(&b, &q, HS_OP_READ, 0, 8, 0);
+			box_run(&b);
+			assert_int_equal(q.done, kind == 1);
+			box_ticks(&b, 3, 100);
+			assert_int_equal(q.done, kind == 1);
+			end_origin_flush(errors[e]);
+			box_let(&b);
+			box_no_faults(&b);
+			box_ticks(&b, 1, 100);
+			assert_true(q.done);
+			assert_int_equal(q.r.error, kind == 1 ? 0 : errors[e]);
+			box_drop(&q);
+		}
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -151,6 +193,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(nothing_is_flushed_that_needs_no_flush, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_block_written_back_stays_dirty_until_the_flush, setup, teardown),
 		cmocka_unit_test_setup_teardown(after_a_failed_flush_it_is_dirty_again_and_written_again, setup, teardown),
+		cmocka_unit_test_setup_teardown(what_is_read_while_a_flush_is_under_way_waits_for_it, setup, teardown),
 		cmocka_unit_test_setup_teardown(after_a_failed_flush_a_fill_is_dropped, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_failed_flush_spoils_the_current_phase_too, setup, teardown),
 	};
