@@ -161,6 +161,8 @@ faulty() { # SECONDS ORIGIN CACHE PERCENT MODE
 	echo "origin $2, cache $3: $4 %, mode $5"
 	abandoned=0
 	dmsetup message c 0 mode $5
+	# A new cache is empty, and writes alone put nothing into it in some modes.
+	dd if=/dev/mapper/c of=/dev/null bs=64k iflag=direct 2>/dev/null || die "read"
 	echo $2 >/sys/block/nullb0/make-it-fail
 	echo $3 >/sys/block/nullb1/make-it-fail
 	faults fail_make_request $4
