@@ -684,8 +684,11 @@ bool hs_any_todo(const struct hs_core *core);
  */
 static inline bool hs_written_unsure(const struct hs_core *core, const struct hs_req *req)
 {
-	bool unsure = (req->flags & HS_P_WRITTEN) && hs_peek(core->oflushing);
+	bool unsure;
 
+	if (!(req->flags & HS_P_WRITTEN))
+		return false;
+	unsure = hs_peek(core->oflushing);
 	hs_barrier();	/* before oflush_failures is looked at */
 	return unsure;
 }
