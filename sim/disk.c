@@ -33,7 +33,7 @@
  *     were hit and its confirm record did not survive the cut, may roll back; what it changed may then read as before
  *     or after it, and what stood in slots that it freed may be lost. (If recovery can merely not read them it stays:
  *     an error then, for those blocks alone, if they are bad.) At most one hit on metadata a world: two can hit both
- *     copies.
+ *     copies, and so can one write that goes astray to where its twin is, which none does.
  *   - The origin is changed while the cache is stopped clean: opening must notice.
  *
  * Left out: a cache disk that shows a new process what it lost at a failed FLUSH of an earlier one, takes its FLUSH,

@@ -157,17 +157,36 @@ static void rot(struct sim_world *w, bool meta)
 	sim_count(meta ? SIM_C_F_ROT_META : SIM_C_F_ROT_DATA);
 }
 
-/* Where a write lands that goes astray: in its own part of the device. */
+/* What has a second copy of metadata: where that is; else the same place. */
+static u64 twin_of(const struct sim_world *w, u64 sector)
+{
+	const struct hs_geometry *geo = &w->plan.geo;
+	u32 i;
+
+	for (i = 0; i < 2; i++) {
+		u64 sb = HS_SB_OFFSET(i) >> HS_SECTOR_SHIFT, table = geo->table_offset[i] >> HS_SECTOR_SHIFT;
+
+		if (sector - sb < HS_PAGE_SECTORS)
+			return sector - sb + (HS_SB_OFFSET(!i) >> HS_SECTOR_SHIFT);
+		if (sector - table < (u64)geo->table_units * HS_PAGE_SECTORS)
+			return sector - table + (geo->table_offset[!i] >> HS_SECTOR_SHIFT);
+	}
+	return sector;
+}
+
+/* Where a write lands that goes astray: in its own part of the device, but not on its twin, which would be two hits: nowhere. */
 static u64 astray_place(struct sim_world *w, const struct hs_io *h)
 {
-	u64 first = 0, end = data_first(w), to;
+	u64 first = 0, end = data_first(w), to, twin;
 
 	if (h->sector >= end) {
 		first = end;
 		end = w->disk[HS_CACHE].sectors;
 	}
 	to = first + sim_random(&w->fate) % (end - first - h->sectors + 1);
-	return to & ~(u64)(HS_PAGE_SECTORS - 1);
+	to &= ~(u64)(HS_PAGE_SECTORS - 1);
+	twin = twin_of(w, h->sector);
+	return twin != h->sector && to < twin + h->sectors && twin < to + h->sectors ? SIM_FOREVER : to;
 }
 
 /*
@@ -199,6 +218,7 @@ void sim_fault_write(struct sim_world *w, struct sim_io *io, const struct hs_io 
 		sim_count(meta ? SIM_C_F_LOST_META : SIM_C_F_LOST_DATA);
 	} else {
 		io->astray = astray_place(w, h);
+		io->lost = io->astray == SIM_FOREVER;
 		sim_count(meta ? SIM_C_F_ASTRAY_META : SIM_C_F_ASTRAY_DATA);
 	}
 	sim_say(w, "%s*** the write at %llu + %llu is not done, or at %lld", "", h->sector, h->sectors,
