@@ -5,6 +5,7 @@
 # What holds for every file of the tree: its licence line, its length, no trailing white space, no
 # unfinished work; and for C: no function over 100 lines. TREE names another tree, for testing this test.
 set -u
+shopt -s lastpipe	# complain runs in this shell, and its verdict stays
 cd "${TREE:-$(dirname "$0")/../..}" || exit 1
 failed=0
 
