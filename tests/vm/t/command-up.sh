@@ -72,10 +72,11 @@ hs up data --conf /tmp/other.conf 2>/tmp/err && die "took over another's"
 grep -q 'attached already, but to /dev/mapper/o and /dev/mapper/k' /tmp/err || die "$(cat /tmp/err)"
 
 # Stopped while the device is open: it waits until that ends.
-sleep 4 </dev/mapper/data &
+exec 9</dev/mapper/data
 kill -TERM $up
-sleep 1
+sleep 3
 [ -b /dev/mapper/data ] || die "removed under a user"
+exec 9<&-
 ended 0
 [ ! -e /dev/mapper/data ] || die "the device is still there"
 wait
