@@ -6,6 +6,11 @@
 #include "core/internal.h"
 #include "sim/inside.h"
 
+bool sim_inside_owes(const struct hs_req *req)
+{
+	return req->granted == HS_GRANTED_RECLAIM;
+}
+
 bool sim_inside_space_wait(const struct hs_core *core)
 {
 	return core->journal.commit_space_wait;

@@ -12,6 +12,8 @@ bool sim_inside_scan(const struct hs_core *core, const struct hs_req *req);
  * none. Not of a failed cache.
  */
 u32 sim_inside_forgotten(const struct hs_core *core);
+/* The slot that the request reads was retired meanwhile, and is free when it ends. */
+bool sim_inside_owes(const struct hs_req *req);
 bool sim_inside_space_wait(const struct hs_core *core);	/* a commit waits for room in the ring */
 
 #endif

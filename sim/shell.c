@@ -620,11 +620,15 @@ static enum hs_step_result hit_end(struct sim_world *w, struct sim_req *q, struc
 {
 	struct hs_req *r = &q->r;
 	s32 err = r->io[0].error;
+	bool owes = sim_inside_owes(r);
 
 	q->hit = HIT_NO;
 	r->error = 0;
-	if (!err && hs_hit_end(w->core, r, q->csum[0]))
+	if (!err && hs_hit_end(w->core, r, q->csum[0])) {
+		if (owes)
+			sim_fail(w, "a hit ended on the short way, and left a retired slot behind");
 		return HS_DONE;
+	}
 	sim_count(SIM_C_HIT_LEFT);
 	hs_hit_leave(w->core, r);
 	r->io[0].error = err;
