@@ -470,7 +470,9 @@ void sim_oracle_roll_back(struct sim_world *w, u64 claims)
 void sim_oracle_forget(struct sim_world *w, u64 sector)
 {
 	struct sim_history *h = history_own(w, sector);
-	u32 doubt = history_doubtful(h) ? SIM_E_DOUBT : 0;
+	const struct sim_version *v = w->disk[HS_ORIGIN].sector[sector].newest;
+	/* What the origin shows may be lost already: the cache was to have it, and nobody was in doubt. */
+	u32 doubt = history_doubtful(h) || (v && v->doomed) ? SIM_E_DOUBT : 0;
 
 	h->nr = 1;
 	h->e[0] = (struct sim_entry){ .op = op_new(w), .flags = SIM_E_WILD | doubt };
