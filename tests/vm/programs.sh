@@ -20,9 +20,16 @@ words() { # MARK
 	sed -n "s/^# $1: //p" "$script"
 }
 
+add_libraries() { # PROGRAM...
+	local lib
+	for lib in $(ldd "$@" 2>/dev/null | sed -n 's,^[[:space:]][^/]*\(/[^ ]*\) (0x.*,\1,p' | sort -u); do
+		[ -e "$dir$lib" ] || install -D "$lib" "$dir$lib"
+	done
+}
+
 # A program with its libraries.
 add_program() { # NAME
-	local path=$HOTSET lib
+	local path=$HOTSET
 	if [ "$1" = hotset ]; then
 		install -D "$built/nbdkit-hotset-plugin.so" "$dir/bin/nbdkit-hotset-plugin.so" || die "no plugin: run make"
 	elif [ -x "$built/tools/$1" ]; then
@@ -31,20 +38,15 @@ add_program() { # NAME
 		path=$(PATH=$PATH:/sbin:/usr/sbin command -v "$1") || die "no $1: run tools/setup.sh"
 	fi
 	install -D "$(readlink -f "$path")" "$dir/bin/$1" || die "no $1"
-	for lib in $(ldd "$path" | grep -oE '/[^ ]+'); do
-		[ -e "$dir$lib" ] || install -D "$lib" "$dir$lib"
-	done
+	add_libraries "$path"
 }
 
 # systemd and udev, as their packages have them, with the libraries.
 add_systemd() {
-	local lib
 	dpkg -L systemd udev | grep -E '^/(usr/)?(lib/systemd|lib/udev|bin)/' | sed 's,^/,,' |
 		tar -C / --no-recursion -cf - -T - | tar -C "$dir" -xf - || return
 	# shellcheck disable=SC2046
-	ldd $(find "$dir" -type f -perm -100) 2>/dev/null | grep -oE '/[^ :()]+' | sort -u | while read -r lib; do
-		[ ! -f "$lib" ] || [ -e "$dir$lib" ] || install -D "$lib" "$dir$lib"
-	done
+	add_libraries $(find "$dir" -type f -perm -100)
 }
 
 [ -n "$(words programs)$(words files)" ] || exit 0

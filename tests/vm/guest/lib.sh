@@ -71,6 +71,21 @@ finish() {
 }
 trap finish EXIT
 
+# What udev and its rules want of a system that has hotset installed; for a test with systemd/90-hotset.rules in "files:".
+udev_system() {
+	local n=0 group
+	for group in root disk tty kmem input video audio lp cdrom dialout render sgx kvm tape plugdev; do
+		echo "$group:x:$n:"
+		n=$((n + 1))
+	done >/etc/group
+	echo 'root:x:0:0::/:/bin/sh' >/etc/passwd
+	mkdir -p /etc/hotset /usr/bin /usr/lib
+	ln -s /lib/udev /usr/lib/udev
+	ln -s /bin/hotset /usr/bin/hotset
+	[ -e /sbin/dmsetup ] || ln -s /bin/dmsetup /sbin/dmsetup
+	cp /systemd/90-hotset.rules /lib/udev/rules.d/
+}
+
 load_module() { # [PARAMETER...]
 	insmod $module "$@" || die "the module does not load"
 }

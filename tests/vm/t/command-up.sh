@@ -79,7 +79,6 @@ sleep 3
 exec 9<&-
 ended 0
 [ ! -e /dev/mapper/data ] || die "the device is still there"
-wait
 
 # Detached by hand: it ends.
 up

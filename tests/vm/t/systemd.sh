@@ -26,20 +26,11 @@ UNIT
 
 # Before there is a systemd: a system that has hotset installed, and three caches enabled.
 system() {
-	local n=0 group
-	for group in root disk tty kmem input video audio lp cdrom dialout render sgx kvm tape plugdev; do
-		echo "$group:x:$n:"
-		n=$((n + 1))
-	done >/etc/group
-	echo 'root:x:0:0::/:/bin/sh' >/etc/passwd
-	mkdir -p /etc/hotset /usr/bin /usr/sbin /usr/lib /var/lib/hotset
+	udev_system
+	mkdir -p /usr/sbin /var/lib/hotset
 	echo 0123456789abcdef0123456789abcdef >/etc/machine-id
-	ln -s /lib/udev /usr/lib/udev
 	ln -s /lib/systemd /usr/lib/systemd
-	ln -s /bin/hotset /usr/bin/hotset
-	[ -e /sbin/dmsetup ] || ln -s /bin/dmsetup /sbin/dmsetup
 	ln -s /bin/e2fsck /sbin/fsck.ext4
-	cp /systemd/90-hotset.rules /lib/udev/rules.d/
 	cp /systemd/hotset@.service /lib/systemd/system/
 	mkdir -p "/lib/modules/$(uname -r)/extra" && cp $module "/lib/modules/$(uname -r)/extra/"
 	ln -s /bin/kmod /sbin/depmod
@@ -73,11 +64,8 @@ before)
 	;;
 esac
 
-state() { # UNIT
-	systemctl show --value --property=ActiveState "$1"
-}
 is() { # UNIT STATE
-	[ "$(state "$1")" = "$2" ]
+	[ "$(systemctl show --value --property=ActiveState "$1")" = "$2" ]
 }
 says() { # WORDS: of the late one
 	[ "$(systemctl show --value --property=StatusText hotset@late)" = "$1" ]

@@ -10,15 +10,7 @@ load_module
 # The disks, by the names that udev knows.
 origin=$(readlink -f /dev/vda) cache=$(readlink -f /dev/vdb)
 hs() { /bin/hotset "$@"; }
-mkdir -p /usr/bin /etc/hotset /usr/lib/udev
-cp /systemd/90-hotset.rules /lib/udev/rules.d/
-ln -s /bin/hotset /usr/bin/hotset
-[ -e /sbin/dmsetup ] || ln -s /bin/dmsetup /sbin/dmsetup
-[ -e /usr/lib/udev/rules.d ] || ln -s /lib/udev/rules.d /usr/lib/udev/rules.d
-for group in root disk tty kmem input video audio lp cdrom dialout render sgx kvm tape plugdev; do
-	echo "$group:x:$((n = ${n:--1} + 1)):"
-done >/etc/group
-echo 'root:x:0:0::/:/bin/sh' >/etc/passwd
+udev_system
 
 disk 0 32
 cat >/etc/hotset/data.conf <<CONF
